@@ -1,0 +1,115 @@
+// Missing, damaged and foreign models: each has its code, and none ends the process.
+
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { Embedder, Reranker, VecrankError, embed } from 'vecrank'
+import { copyOf, failure, readJson, tiny } from './fixtures.mjs'
+
+test('a missing folder, package or Hub model', async () => {
+  await assert.rejects(new Embedder('./no/such/folder').load(), failure('ERR_MODEL_NOT_FOUND', /no.such.folder/))
+  await assert.rejects(new Reranker('/no/such/folder').load(), failure('ERR_MODEL_NOT_FOUND'))
+  await assert.rejects(new Embedder('vecrank-no-such-model').load(), failure('ERR_MODEL_NOT_FOUND', /npm install vecrank-no-such-model[^]*node_modules/))
+  await assert.rejects(new Embedder('@vecrank/no-such-model').load(), failure('ERR_MODEL_NOT_FOUND', /@vecrank\/no-such-model/))
+  await assert.rejects(new Embedder('owner/name').load(), failure('ERR_MODEL_NOT_FOUND', /not in this version.*"\.\/owner\/name"/))
+  await assert.rejects(embed('text', { model: 'owner/name' }), failure('ERR_MODEL_NOT_FOUND'))
+})
+
+test('a file in the place of the folder, an empty folder', async (t) => {
+  const folder = copyOf('zoo/bert-mean', t)
+  const file = new Embedder(path.join(folder, 'config.json'))
+  await assert.rejects(file.load(), ({ code }) => ['ERR_MODEL_NOT_FOUND', 'ERR_FILE_NOT_FOUND'].includes(code))
+  const empty = path.join(folder, 'empty')
+  mkdirSync(empty)
+  await assert.rejects(new Embedder(empty).load(), failure('ERR_FILE_NOT_FOUND'))
+})
+
+/** What is done to a copy of a model, and the codes it may end in. */
+const damages = [
+  ['no ONNX file', (folder) => rmSync(path.join(folder, 'onnx'), { recursive: true }), ['ERR_FILE_NOT_FOUND'], /onnx/],
+  ['no tokenizer.json', (folder) => rmSync(path.join(folder, 'tokenizer.json')), ['ERR_FILE_NOT_FOUND'], /tokenizer\.json/],
+  ['no config.json', (folder) => rmSync(path.join(folder, 'config.json')), ['ERR_FILE_NOT_FOUND'], /config\.json/],
+  ['a pooling module without its file', (folder) => rmSync(path.join(folder, '1_Pooling'), { recursive: true }), ['ERR_FILE_NOT_FOUND', 'ERR_MODEL_INVALID'], /1_Pooling/],
+  ['a truncated ONNX file', (folder) => truncateSync(path.join(folder, 'onnx', 'model.onnx'), 5000), ['ERR_MODEL_INVALID'], /model\.onnx/],
+  ['an empty ONNX file', (folder) => truncateSync(path.join(folder, 'onnx', 'model.onnx'), 0), ['ERR_MODEL_INVALID'], /model\.onnx/],
+  ['text in the place of the ONNX file', (folder) => writeFileSync(path.join(folder, 'onnx', 'model.onnx'), 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n'), ['ERR_MODEL_INVALID'], /model\.onnx/],
+  ['a truncated tokenizer.json', (folder) => truncateSync(path.join(folder, 'tokenizer.json'), 1000), ['ERR_MODEL_INVALID'], /tokenizer\.json/],
+  ['a tokenizer.json of another kind', (folder) => writeFileSync(path.join(folder, 'tokenizer.json'), '{"version":"1.0"}'), ['ERR_MODEL_INVALID', 'ERR_MODEL_UNSUPPORTED'], /tokenizer\.json/],
+  ['a config.json that is not JSON', (folder) => writeFileSync(path.join(folder, 'config.json'), '{"model_type":'), ['ERR_MODEL_INVALID'], /config\.json/],
+  ['a modules.json that is no list', (folder) => writeFileSync(path.join(folder, 'modules.json'), '{}'), ['ERR_MODEL_INVALID'], /modules\.json/],
+  ['a module nobody knows', (folder) => module(folder, 'sentence_transformers.models.Unheard'), ['ERR_MODEL_UNSUPPORTED'], /Unheard/],
+  ['a module outside the folder', (folder) => module(folder, 'sentence_transformers.models.Dense', '../../elsewhere'), ['ERR_MODEL_INVALID', 'ERR_MODEL_UNSUPPORTED', 'ERR_FILE_NOT_FOUND'], /\S/],
+  ['JSON nested without end', (folder) => writeFileSync(path.join(folder, 'config.json'), '['.repeat(200_000)), ['ERR_MODEL_INVALID'], /config\.json/],
+]
+
+function module(folder, type, place = '3_More') {
+  const file = path.join(folder, 'modules.json')
+  const modules = readJson(file)
+  modules.push({ idx: modules.length, name: String(modules.length), path: place, type })
+  writeFileSync(file, JSON.stringify(modules))
+}
+
+for (const [name, damage, codes, pattern] of damages) {
+  test(name, async (t) => {
+    const folder = copyOf('zoo/bert-mean', t)
+    damage(folder)
+    await assert.rejects(new Embedder(folder).embed('text'), (error) => {
+      assert.ok(codes.includes(error.code), `${error.code}: ${error.message}`)
+      assert.ok(error instanceof VecrankError)
+      assert.match(error.message, pattern)
+      return true
+    })
+  })
+}
+
+test('the graph of another model gives an error, not numbers', async (t) => {
+  const folder = copyOf('zoo/bert-mean', t)
+  // Its vocabulary is smaller than the ids that this tokenizer gives, or its shape is another.
+  writeFileSync(path.join(folder, 'onnx', 'model.onnx'), readFileSync(path.join(tiny('zoo/bert-ranker-1'), 'onnx', 'model.onnx')))
+  await assert.rejects(new Embedder(folder).embed('text'), ({ name, code }) => name === 'VecrankError' && code !== 'ERR_INTERNAL')
+})
+
+test('a file or dtype that is not there', async () => {
+  await assert.rejects(new Embedder(tiny('zoo/bert-mean'), { dtype: 'q4' }).load(), failure('ERR_FILE_NOT_FOUND', /q4/))
+  await assert.rejects(new Embedder(tiny('zoo/bert-mean'), { file: 'onnx/other.onnx' }).load(), failure('ERR_FILE_NOT_FOUND', /other\.onnx/))
+  await assert.rejects(new Embedder(tiny('zoo/bert-mean'), { maxLength: 100_000 }).load(), failure('ERR_INVALID_ARG', /maxLength/))
+})
+
+test('an error keeps what is underneath as its cause', async (t) => {
+  const folder = copyOf('zoo/bert-mean', t)
+  writeFileSync(path.join(folder, 'config.json'), 'nonsense')
+  const error = await new Embedder(folder).load().catch((reason) => reason)
+  assert.ok(error.cause instanceof Error, 'the parser has spoken')
+  assert.match(String(error.stack), /^VecrankError/)
+})
+
+test('a package may hold its model in a folder of its own', async (t) => {
+  const folder = copyOf('zoo/bert-mean', t)
+  const home = path.join(folder, 'node_modules', 'a-model')
+  mkdirSync(home, { recursive: true })
+  writeFileSync(path.join(home, 'package.json'), JSON.stringify({ name: 'a-model', exports: {}, vecrank: { path: '../..' } }))
+  const before = process.cwd()
+  process.chdir(folder)
+  t.after(() => process.chdir(before))
+  const info = await new Embedder('a-model').info()
+  assert.equal(info.source, 'package')
+  assert.equal(info.dimensions, 32)
+  writeFileSync(path.join(home, 'package.json'), '{')
+  await assert.rejects(new Embedder('a-model').load(), failure('ERR_MODEL_INVALID', /package\.json/))
+  writeFileSync(path.join(home, 'package.json'), JSON.stringify({ vecrank: { path: 5 } }))
+  await assert.rejects(new Embedder('a-model').load(), failure('ERR_MODEL_INVALID', /vecrank\.path/))
+})
+
+test('a failed load is tried again', async (t) => {
+  const folder = copyOf('zoo/bert-mean', t)
+  const config = path.join(folder, 'config.json')
+  const content = readFileSync(config)
+  rmSync(config)
+  const embedder = new Embedder(folder)
+  await assert.rejects(embedder.embed('text'), { name: 'VecrankError' })
+  await assert.rejects(embed('text', { model: folder }), { name: 'VecrankError' })
+  writeFileSync(config, content)
+  assert.equal((await embedder.embed('text')).length, 32)
+  assert.equal((await embed('text', { model: folder })).length, 32)
+})

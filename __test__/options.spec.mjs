@@ -1,0 +1,258 @@
+// Every wrong argument has one code and one shape of sentence: what was expected, where, what came in.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import vm from 'node:vm'
+import { Embedder, Reranker, cosineSimilarity, dot, embed, hardware, pipeline, rerank, topK } from 'vecrank'
+import { failure, tiny } from './fixtures.mjs'
+
+const model = tiny('zoo/bert-mean')
+const embedder = new Embedder(model)
+const reranker = new Reranker(tiny('zoo/bert-ranker-1'))
+const bad = (pattern) => failure('ERR_INVALID_ARG', pattern)
+const vector = (...values) => Float32Array.from(values)
+const ranges = (length = 32) => ({ min: new Float32Array(length).fill(-1), max: new Float32Array(length).fill(1) })
+
+function revoked(target) {
+  const { proxy, revoke } = Proxy.revocable(target, {})
+  revoke()
+  return proxy
+}
+
+const loadOptions = [
+  [null, /^Expected an object for `options` but received null of type object\.$/],
+  ['fp32', /`options` but received "fp32" of type string/],
+  [[], /an object for `options`/],
+  [revoked({}), /an object for `options`/],
+  [{ quantized: true }, /^Expected a known option \(dtype, .*\) for `options` but received "quantized" of type string\.$/],
+  [{ dtype: 'q5' }, /^Expected one of "auto", "fp32", .* for `options\.dtype` but received "q5" of type string\.$/],
+  [{ dtype: 8 }, /`options\.dtype` but received 8 of type number/],
+  [{ file: '' }, /a non-empty string for `options\.file`/],
+  [{ device: 'cuda' }, /"cpu" \(other devices are not in this version\) for `options\.device`/],
+  [{ threads: 0 }, /^Expected a whole number from 1 to 1024 for `options\.threads` but received 0 of type number\.$/],
+  [{ threads: 1025 }, /`options\.threads`/],
+  [{ threads: 1.5 }, /`options\.threads`/],
+  [{ threads: '2' }, /`options\.threads` but received "2" of type string/],
+  [{ threads: 2n }, /`options\.threads` but received 2n of type bigint/],
+  [{ maxLength: 0 }, /`options\.maxLength`/],
+  [{ maxLength: NaN }, /`options\.maxLength` but received NaN/],
+  [{ maxLength: 2 ** 40 }, /`options\.maxLength`/],
+  [{ truncation: true }, /`options\.truncation`/],
+  [{ queue: 5 }, /an object for `options\.queue`/],
+  [{ queue: { maxCalls: 0 } }, /`options\.queue\.maxCalls`/],
+  [{ queue: { maxTokens: Infinity } }, /`options\.queue\.maxTokens`/],
+  [{ queue: { calls: 1 } }, /a known option \(maxCalls, maxTokens\) for `options\.queue`/],
+  [{ maxInputChars: 0 }, /`options\.maxInputChars`/],
+  [{ signal: {} }, /an AbortSignal for `options\.signal`/],
+  [{ pooling: 'sum' }, /`options\.pooling`/],
+  [{ normalize: 1 }, /a boolean for `options\.normalize`/],
+  [{ prompts: ['a'] }, /an object of strings for `options\.prompts`/],
+  [{ prompts: { query: 1 } }, /a string for `options\.prompts\.query`/],
+]
+
+const later = {
+  revision: 'main',
+  fallback: true,
+  deviceId: 0,
+  gpuMemoryLimit: 1,
+  cacheDir: '/tmp',
+  endpoint: 'https://example.com',
+  token: 'secret',
+  offline: true,
+  providers: [],
+  refresh: true,
+  lock: 'x',
+  onDownload() {},
+}
+
+test('load options', async () => {
+  for (const [options, pattern] of loadOptions) {
+    assert.throws(() => new Embedder(model, options), bad(pattern))
+    await assert.rejects(Embedder.load(model, options), bad(pattern))
+  }
+  await assert.rejects(embed('text', { model, load: { threads: 0 } }), bad(/`options\.load\.threads`/))
+  for (const name of ['pooling', 'normalize', 'prompts']) {
+    assert.throws(() => new Reranker('./x', { [name]: 'x' }), bad(new RegExp(`known option .* received "${name}"`)))
+  }
+})
+
+test('options of a later version are refused, not ignored, and a secret is not shown', async () => {
+  for (const [name, value] of Object.entries(later)) {
+    for (const Class of [Embedder, Reranker]) {
+      assert.throws(() => new Class(model, { [name]: value }), (error) => {
+        assert.doesNotMatch(error.message, /secret/)
+        return bad(new RegExp(`not in this version.*\`options\\.${name}\``))(error)
+      })
+    }
+  }
+  for (const name of ['timeoutMs', 'priority']) {
+    await assert.rejects(embedder.embed('a', { [name]: 1 }), bad(/not in this version/))
+    await assert.rejects(reranker.rerank('a', ['b'], { [name]: 1 }), bad(/not in this version/))
+  }
+  await assert.rejects(reranker.rerank('a', ['b'], { overflow: 'chunk' }), bad(/not in this version/))
+  await assert.rejects(hardware(), bad(/not in this version/))
+  await assert.rejects(pipeline('ner'), bad(/not in this version/))
+})
+
+test('an option that is undefined is absent', async () => {
+  const names = [...Object.keys(later), 'dtype', 'threads', 'unknown']
+  const options = Object.fromEntries(names.map((name) => [name, undefined]))
+  assert.equal((await new Embedder(model, options).embed('a', { output: undefined, timeoutMs: undefined })).length, 32)
+})
+
+test('names of models', () => {
+  const names = ['', 'a/b/c', 'a b', '~/model', 'https://example.com/model', null, 5, {}, [], Symbol('x'), new URL('https://example.com'), 'file://elsewhere/x', 'a\0']
+  for (const name of names) assert.throws(() => new Embedder(name), bad(/^Expected .* for `model` but received /), String(name))
+})
+
+const embedArguments = [
+  [undefined, undefined, /^Expected a string or an array of strings for `texts` but received undefined of type undefined\.$/],
+  [5, undefined, /`texts` but received 5 of type number/],
+  [{ length: 1, 0: 'a' }, undefined, /`texts`/],
+  [new Set(['a']), undefined, /`texts` but received \[Set\]/],
+  [new String('a'), undefined, /`texts`/],
+  [new Uint8Array(2), undefined, /`texts`/],
+  [revoked([]), undefined, /`texts`/],
+  [['a', 'b', 'c', 3], undefined, /^Expected a string for `texts\[3\]` but received 3 of type number\.$/],
+  [['a', , 'c'], undefined, /`texts\[1\]` but received undefined/],
+  [['a', null], undefined, /`texts\[1\]` but received null of type object/],
+  [[['a']], undefined, /`texts\[0\]`/],
+  [[Symbol('s')], undefined, /`texts\[0\]` but received Symbol\(s\) of type symbol/],
+  [[10n], undefined, /`texts\[0\]` but received 10n of type bigint/],
+  [[new String('a')], undefined, /`texts\[0\]`/],
+  ['a', null, /an object for `options`/],
+  ['a', 'float32', /an object for `options`/],
+  ['a', { batchSize: 8 }, /a known option .* received "batchSize"/],
+  ['a', { prompt: 5 }, /`options\.prompt`/],
+  ['a', { prompt: 'a', promptText: 'b' }, /nothing \(`options\.prompt` is set too\) for `options\.promptText`/],
+  ['a', { prompt: 'no such prompt' }, /no such prompt/],
+  ['a', { normalize: 'yes' }, /`options\.normalize`/],
+  ['a', { pooling: 'Mean' }, /`options\.pooling`/],
+  ['a', { dimensions: 0 }, /`options\.dimensions`/],
+  ['a', { output: 'float64' }, /`options\.output`/],
+  ['a', { output: 'int8' }, /`options\.ranges` but received undefined/],
+  ['a', { output: 'uint8' }, /`options\.ranges`/],
+  ['a', { output: 'binary', ranges: ranges() }, /nothing .* for `options\.ranges`/],
+  ['a', { ranges: ranges() }, /nothing .* for `options\.ranges`/],
+  ['a', { output: 'int8', ranges: ranges(31) }, /31|32/],
+  ['a', { output: 'int8', ranges: { min: vector(0) } }, /`options\.ranges\.max`/],
+  ['a', { output: 'int8', ranges: { min: [0], max: [1] } }, /a Float32Array for `options\.ranges\.min`/],
+  ['a', { output: 'int8', ranges: { min: vector(0), max: vector(1, 2) } }, /`options\.ranges\.max\.length` but received 2/],
+  ['a', { output: 'int8', ranges: { min: vector(NaN), max: vector(1) } }, /a finite number for `options\.ranges\.min\[0\]` but received NaN/],
+  ['a', { maxLength: 1e6 }, /maxLength/],
+  ['a', { truncation: 'both' }, /`options\.truncation`/],
+  ['a', { onProgress: 1 }, /a function for `options\.onProgress`/],
+  ['a', { signal: 'stop' }, /an AbortSignal for `options\.signal`/],
+]
+
+test('embed, embedQuery, embedDocument, embedMany', async () => {
+  for (const [texts, options, pattern] of embedArguments) {
+    for (const method of ['embed', 'embedQuery', 'embedDocument']) await assert.rejects(embedder[method](texts, options), bad(pattern))
+    if (texts !== 'a') await assert.rejects(embed(texts, options), bad(pattern))
+    const list = texts === 'a' ? ['a'] : texts
+    const many = Array.isArray(texts) || texts === 'a' ? pattern : /an array of strings for `texts`/
+    if (texts !== embedArguments[6][0]) await assert.rejects(embedder.embedMany(list, options), bad(many))
+  }
+  await assert.rejects(embedder.embedMany('a'), bad(/an array of strings for `texts` but received "a" of type string/))
+})
+
+test('embedStream', async () => {
+  const first = (source, options) => embedder.embedStream(source, options).next()
+  for (const source of [undefined, null, 5, 'text', {}, { [Symbol.iterator]: 1 }, revoked([])]) await assert.rejects(first(source), bad(/for `source`/))
+  await assert.rejects(first([5]), bad(/`source\[0\]` but received 5/))
+  await assert.rejects(first(['a'], { onProgress() {} }), bad(/known option/))
+  await assert.rejects(first(['a'], { dimensions: -1 }), bad(/`options\.dimensions`/))
+})
+
+test('tokenCounts', async () => {
+  await assert.rejects(embedder.tokenCounts('a'), bad(/an array of strings for `texts`/))
+  await assert.rejects(embedder.tokenCounts(['a', 1]), bad(/`texts\[1\]`/))
+  await assert.rejects(embedder.tokenCounts(['a'], { maxLength: 1 }), bad(/known option/))
+})
+
+const rerankArguments = [
+  [undefined, ['a'], undefined, /a string for `query` but received undefined/],
+  [['q'], ['a'], undefined, /`query`/],
+  ['q', 'a', undefined, /an array of strings or \{text\} objects for `documents`/],
+  ['q', ['a', 5], undefined, /a string or an object with a text for `documents\[1\]` but received 5/],
+  ['q', [{}], undefined, /a string for `documents\[0\]\.text` but received undefined/],
+  ['q', [{ text: 5 }], undefined, /`documents\[0\]\.text` but received 5/],
+  ['q', [null], undefined, /`documents\[0\]` but received null/],
+  ['q', [revoked({})], undefined, /`documents\[0\]`/],
+  ['q', ['a'], { topK: 0 }, /a whole number of at least 1 for `options\.topK`/],
+  ['q', ['a'], { topK: 1.5 }, /`options\.topK`/],
+  ['q', ['a'], { topK: Infinity }, /`options\.topK`/],
+  ['q', ['a'], { topN: 1 }, /known option .* received "topN"/],
+  ['q', ['a'], { returnDocuments: 1 }, /`options\.returnDocuments`/],
+  ['q', ['a'], { activation: 'softmax' }, /`options\.activation`/],
+  ['q', ['a'], { maxLength: 0 }, /`options\.maxLength`/],
+]
+
+test('rerank and score', async () => {
+  for (const [query, documents, options, pattern] of rerankArguments) {
+    await assert.rejects(reranker.rerank(query, documents, options), bad(pattern))
+    await assert.rejects(rerank(query, documents, options), bad(pattern))
+  }
+  await assert.rejects(reranker.score('a'), bad(/for `pairs`/))
+  await assert.rejects(reranker.score([['a', 'b'], ['a']]), bad(/a pair \[query, document\] for `pairs\[1\]`/))
+  await assert.rejects(reranker.score([['a', 5]]), bad(/`pairs\[0\]\[1\]` but received 5/))
+  await assert.rejects(reranker.score([['a', 'b']], { activation: 'sigmoid' }), bad(/known option/))
+})
+
+test('vectors', () => {
+  for (const measure of [cosineSimilarity, dot]) {
+    assert.throws(() => measure([1], [1]), bad(/a Float32Array for `a` but received \[Array\] of type object/))
+    assert.throws(() => measure(vector(1), new Float64Array(1)), bad(/for `b` but received \[Float64Array\]/))
+    assert.throws(() => measure(vector(1, 2), vector(1)), bad(/as many values as `a` has \(2\) for `b\.length` but received 1/))
+    assert.throws(() => measure(vector(), vector()), bad(/at least one value for `a`/))
+    const detached = vector(1, 2)
+    structuredClone(detached.buffer, { transfer: [detached.buffer] })
+    assert.throws(() => measure(detached, vector(1, 2)), bad(/at least one value for `a`/))
+  }
+  assert.throws(() => topK([1], vector(1), 1), bad(/`query`/))
+  assert.throws(() => topK(vector(1, 2), vector(1, 2, 3), 1), bad(/a multiple of the query's length \(2\)/))
+  assert.throws(() => topK(vector(1, 2), [vector(1, 2), vector(1)], 1), bad(/`vectors\[1\]\.length` but received 1/))
+  assert.throws(() => topK(vector(1), 'vectors', 1), bad(/`vectors`/))
+  for (const k of [0, -1, 1.5, NaN, '1', undefined]) assert.throws(() => topK(vector(1), vector(1), k), bad(/a whole number of at least 1 for `k`/))
+  const gone = vector(1, 2)
+  structuredClone(gone.buffer, { transfer: [gone.buffer] })
+  assert.throws(() => topK(vector(1), gone, 1), bad(/`vectors`/))
+})
+
+test('vectors: what they give', () => {
+  assert.ok(Math.abs(cosineSimilarity(vector(1, 0), vector(1, 1)) - Math.SQRT1_2) < 1e-6)
+  assert.equal(dot(vector(1, 2, 3), vector(4, 5, 6)), 32)
+  const rows = [vector(0, 1), vector(1, 0), vector(1, 1), vector(2, 0)]
+  const block = Float32Array.from(rows.flatMap((row) => [...row]))
+  for (const vectors of [rows, block, { data: block, rows: 4, dimensions: 2 }]) {
+    assert.deepEqual(topK(vector(1, 0), vectors, 3).map(({ index }) => index), [1, 3, 2])
+    assert.deepEqual(topK(vector(1, 0), vectors, 100).map(({ index }) => index), [1, 3, 2, 0])
+  }
+  assert.deepEqual(topK(vector(1, 0), [], 3), [])
+  assert.deepEqual(topK(vector(1, 0), vector(), 3), [])
+})
+
+test('values of other realms are as good as ours', async () => {
+  const [texts, vectors, options] = vm.runInNewContext('[["a", "b"], [Float32Array.of(1, 2), Float32Array.of(2, 1)], { normalize: false }]')
+  assert.equal((await embedder.embed(texts, options)).length, 2)
+  assert.equal(dot(...vectors), 4)
+  assert.equal(topK(vectors[0], vectors, 1)[0].index, 0)
+})
+
+test('shared memory is read', () => {
+  const shared = new Float32Array(new SharedArrayBuffer(8))
+  shared.set([3, 4])
+  assert.equal(dot(shared, shared), 25)
+})
+
+test('too long a text is refused by its length', async () => {
+  const small = new Embedder('./no/such/folder', { maxInputChars: 10 })
+  await assert.rejects(small.embed(['short', 'longer than ten']), failure('ERR_TOO_LONG', /`texts\[1\]` has 15 characters; at most 10/))
+  await assert.rejects(small.embed('longer than ten'), failure('ERR_TOO_LONG', /`texts` has 15/))
+  await assert.rejects(small.tokenCounts(['longer than ten']), failure('ERR_TOO_LONG'))
+  await assert.rejects(small.embedStream(['longer than ten']).next(), failure('ERR_TOO_LONG', /`source\[0\]`/))
+  const ranker = new Reranker('./no/such/folder', { maxInputChars: 10 })
+  await assert.rejects(ranker.rerank('longer than ten', ['a']), failure('ERR_TOO_LONG', /`query`/))
+  await assert.rejects(ranker.rerank('q', [{ text: 'longer than ten' }]), failure('ERR_TOO_LONG', /`documents\[0\]\.text`/))
+  await assert.rejects(embedder.embed('a'.repeat(32 * 2 ** 20 + 1)), failure('ERR_TOO_LONG', /33554432/))
+})

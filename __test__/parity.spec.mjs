@@ -1,0 +1,171 @@
+// Our numbers against those of sentence-transformers, read from golden.json, for every embedder and reranker of the fixtures, through the
+// public API. Which call of ours stands for a run of the reference is written down here; a run that nobody knows is a failure.
+
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { Embedder, Reranker } from 'vecrank'
+import { assertNear, assertSameVector, cosine, fullSize, golden, readJson, root, tiny, tinyOf } from './fixtures.mjs'
+
+const embedders = tinyOf('embedder')
+const rerankers = tinyOf('reranker')
+
+test('the fixtures are complete', () => {
+  const zoo = (names) => names.filter((name) => name.startsWith('zoo/')).length
+  assert.equal(zoo(embedders), 7)
+  assert.equal(zoo(rerankers), 3)
+  assert.ok(embedders.length + rerankers.length > 50)
+})
+
+/** The call that does what a run of the reference did: the method and its options. */
+function callFor({ id, prompt }) {
+  if (id === 'encode') return ['embed', {}]
+  if (id === 'encode_query') return ['embedQuery', {}]
+  // Not embedDocument, which also looks for `passage` and `corpus`.
+  if (id === 'encode_document') return ['embed', { prompt: 'document' }]
+  if (id === 'before_normalize') return ['embed', { normalize: false }]
+  if (id === 'encode_normalized') return ['embed', { normalize: true }]
+  if (/^encode_(custom|empty)_prompt\d*$/.test(id)) return ['embed', { promptText: prompt }]
+  const named = /^encode_prompt_name_(.+)$/.exec(id)
+  if (named) return ['embed', { prompt: named[1] }]
+  const cut = /^truncate_(\d+)(_normalized)?$/.exec(id)
+  if (cut) return ['embed', { dimensions: Number(cut[1]), ...(cut[2] && { normalize: true }) }]
+  throw new Error(`No call is known for the run ${id}`)
+}
+
+for (const name of embedders) {
+  const { runs, texts, dimension, effective_max_length: maxLength, onnx_variants: variants = [] } = golden(name)
+  const sentences = texts.map(({ text }) => text)
+  const embedder = new Embedder(tiny(name))
+
+  test(`${name}: what it is`, async () => {
+    const info = await embedder.info()
+    assert.equal(info.maxLength, maxLength)
+    assert.equal(info.kind, 'embedder')
+    // A repository that cuts by itself tells what is left.
+    assert.ok(info.dimensions <= dimension || info.dimensions === runs[0].batch[0].length)
+  })
+
+  assert.ok(runs.length > 0, name)
+  for (const run of runs) {
+    test(`${name}: ${run.id}`, async () => {
+      const [method, options] = callFor(run)
+      assert.equal(run.batch.length, sentences.length)
+      const rows = await embedder[method](sentences, options)
+      rows.forEach((row, index) => assertSameVector(row, run.batch[index], `batch, ${texts[index].id}`))
+      for (let index = 0; index < sentences.length; index++) {
+        // Where the reference itself fails on a lone text (one without tokens), its row of the batch holds.
+        const expected = run.single[index].error === undefined ? run.single[index] : run.batch[index]
+        assertSameVector(await embedder[method](sentences[index], options), expected, `alone, ${texts[index].id}`)
+      }
+    })
+  }
+
+  for (const { file, single } of variants) {
+    test(`${name}: ${file}`, async () => {
+      const variant = new Embedder(tiny(name), { file })
+      for (let index = 0; index < sentences.length; index++) {
+        const vector = await variant.embed(sentences[index])
+        assert.ok(cosine(vector, single[index]) >= (file.includes('fp16') ? 0.9999 : 0.99), `${texts[index].id}: ${cosine(vector, single[index])}`)
+      }
+    })
+  }
+}
+
+// Prompts by name are not an option of rerank(), so these runs cannot be asked for.
+const UNREACHABLE = /^(no_prompt|prompt_name_.+)$/
+
+for (const name of rerankers) {
+  const { runs, pairs, rank, num_labels: labels, default_activation: activation } = golden(name)
+  const own = pairs.map(({ query, document }) => [query, document])
+  const reranker = new Reranker(tiny(name))
+  // Of two labels the score is the second less the first.
+  const oneScore = (value) => (labels === 2 ? value[1] - value[0] : value)
+  const scoreEach = async (activation) => {
+    const scores = []
+    for (const [query, document] of own) scores.push((await reranker.rerank(query, [document], { activation }))[0].score)
+    return scores
+  }
+
+  for (const run of runs.filter(({ id }) => !UNREACHABLE.test(id))) {
+    test(`${name}: ${run.id}`, async () => {
+      if (run.id === 'logits') {
+        assertNear(await reranker.score(own), run.batch.map(oneScore), 1e-3, 'batch')
+        assertNear(await scoreEach('none'), run.single.map(oneScore), 1e-3, 'alone')
+      } else if (run.id === 'default') {
+        if (labels === 2) assert.equal(activation, 'Identity')
+        assertNear(await scoreEach('default'), run.single.map(oneScore), 1e-3, 'declared activation')
+      } else if (run.id === 'softmax') {
+        assertNear(await scoreEach('sigmoid'), run.single.map((both) => both[1]), 1e-4, 'the sigmoid of the log-odds')
+      } else assert.fail(`No call is known for the run ${run.id}`)
+    })
+  }
+
+  if (rank.result.error === undefined) {
+    test(`${name}: rank`, async () => {
+      const ranking = await reranker.rerank(rank.query, rank.documents, { activation: 'default' })
+      assertNear(ranking.map(({ score }) => score), rank.result.map(({ score }) => score), 1e-3, 'scores')
+      // Equal scores may stand in any order there; here they keep the input's.
+      rank.result.forEach(({ corpus_id, score }, place) => {
+        if (rank.result.filter((other) => Math.abs(other.score - score) < 1e-4).length === 1) assert.equal(ranking[place].index, corpus_id)
+      })
+    })
+  }
+}
+
+const minilm = fullSize('all-MiniLM-L6-v2')
+test('all-MiniLM-L6-v2 fp32', { skip: minilm.skip }, async () => {
+  const { texts, single } = readJson(path.join(minilm.folder, 'golden.json'))
+  const embedder = new Embedder(minilm.folder, { dtype: 'fp32' })
+  const rows = await embedder.embed(texts.map(({ text }) => text))
+  rows.forEach((row, index) => assertSameVector(row, single[index], texts[index].id))
+})
+
+const mini = fullSize('vecrank-reranker-mini')
+test('vecrank-reranker-mini fp32', { skip: mini.skip }, async () => {
+  const { cases } = readJson(path.join(mini.folder, 'golden.json'))
+  const reranker = new Reranker(mini.folder, { dtype: 'fp32' })
+  for (const { query, documents, logits, order } of cases) {
+    assertNear(await reranker.score(documents.map((document) => [query, document])), logits, 1e-3, query)
+    const ranking = await reranker.rerank(query, documents)
+    ranking.forEach(({ index }, place) => {
+      // Logits nearer than the tolerance may change places.
+      if (index !== order[place]) assert.ok(Math.abs(logits[index] - logits[order[place]]) < 2e-3, query)
+    })
+  }
+})
+
+// The bundled int8 models against Python's onnxruntime on the same file, one text a call.
+const q8 = path.join(root, 'tests', 'fixtures', 'models')
+test('the bundled models have their expected values', () => {
+  assert.ok(existsSync(q8), 'tests/fixtures/models is missing')
+  assert.deepEqual(readdirSync(q8).filter((name) => name.endsWith('.q8.json')).sort(), ['all-MiniLM-L6-v2.q8.json', 'vecrank-reranker-mini.q8.json'])
+})
+
+test('all-MiniLM-L6-v2 int8, bundled', async () => {
+  const { file, texts, vectors } = readJson(path.join(q8, 'all-MiniLM-L6-v2.q8.json'))
+  const embedder = new Embedder('vecrank-model-all-minilm-l6-v2')
+  assert.equal((await embedder.info()).file, file)
+  assert.ok(texts.length >= 20)
+  for (let index = 0; index < texts.length; index++) {
+    const likeness = cosine(await embedder.embed(texts[index].text), vectors[index])
+    assert.ok(likeness >= 0.99, `${texts[index].id}: ${likeness}`)
+  }
+})
+
+test('vecrank-reranker-mini int8, bundled', async () => {
+  const { file, cases } = readJson(path.join(q8, 'vecrank-reranker-mini.q8.json'))
+  const inputs = readJson(path.join(q8, 'vecrank-reranker-mini.golden.json')).cases
+  const reranker = new Reranker('vecrank-model-reranker-mini')
+  assert.equal((await reranker.info()).file, file)
+  assert.ok(cases.length >= 20)
+  for (let index = 0; index < cases.length; index++) {
+    const { query, documents } = inputs[index]
+    assert.equal(query, cases[index].query)
+    const scores = []
+    for (const document of documents) scores.push(...(await reranker.score([[query, document]])))
+    const likeness = cosine(scores, cases[index].logits)
+    assert.ok(likeness >= 0.99, `${query}: ${likeness}`)
+  }
+})

@@ -1,0 +1,168 @@
+// Compiled, not run: what index.d.ts promises to programs in TypeScript. `@ts-expect-error` lines fail to compile if the error is gone.
+
+import {
+  Embedder,
+  Reranker,
+  VecrankError,
+  cosineSimilarity,
+  dot,
+  embed,
+  hardware,
+  pipeline,
+  rerank,
+  topK,
+  type EmbedOptions,
+  type EmbedderOptions,
+  type Embeddings,
+  type ErrorCode,
+  type ModelInfo,
+  type ModelOptions,
+  type RankedDocument,
+  type Vector,
+} from 'vecrank'
+
+/** Compiles only if both types are the same. */
+function same<A, B>(..._: (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? [] : [never]): void {}
+
+async function embedder(either: string | string[], frozen: readonly string[], names: Set<string>, lines: AsyncIterable<string>) {
+  const options: EmbedderOptions = {
+    dtype: 'q8',
+    file: 'onnx/model.onnx',
+    device: 'cpu',
+    threads: 2,
+    maxLength: 128,
+    truncation: 'left',
+    queue: { maxCalls: 10, maxTokens: 1000 },
+    maxInputChars: 1000,
+    signal: new AbortController().signal,
+    pooling: 'cls',
+    normalize: false,
+    prompts: { query: 'query: ' },
+  }
+  const model = new Embedder('./model', options)
+  new Embedder()
+  new Embedder(new URL('file:///model'))
+  const ready = await Embedder.load('./model', { threads: 1 })
+  same<typeof ready, Embedder>()
+  const loaded = await model.load()
+  same<typeof loaded, Embedder>()
+  const info = await model.info()
+  same<typeof info, ModelInfo>()
+  same<typeof info.assumed, readonly string[]>()
+
+  const one = await model.embed('a')
+  same<typeof one, Float32Array>()
+  const many = await model.embed(['a', 'b'])
+  same<typeof many, Float32Array[]>()
+  await model.embed(frozen)
+  const mixed = await model.embed(either)
+  same<typeof mixed, Float32Array | Float32Array[]>()
+  const plain = await model.embed('a', { normalize: true })
+  same<typeof plain, Float32Array>()
+  const bytes = await model.embed('a', { output: 'int8', ranges: { min: new Float32Array(1), max: new Float32Array(1) } })
+  same<typeof bytes, Int8Array>()
+  const bits = await model.embedQuery(['a'], { output: 'ubinary' })
+  same<typeof bits, Uint8Array[]>()
+  const signed = await model.embedDocument('a', { output: 'binary', dimensions: 64 })
+  same<typeof signed, Int8Array>()
+
+  const block = await model.embedMany(frozen, { onProgress: (done, total) => done / total })
+  same<typeof block, Embeddings<'float32'>>()
+  same<typeof block.data, Float32Array>()
+  const row = (await model.embedMany(['a'], { output: 'uint8' })).row(0)
+  same<typeof row, Uint8Array>()
+  // @ts-expect-error: one block is for lists
+  await model.embedMany('a')
+  // @ts-expect-error: results are not to be replaced
+  block.data = new Float32Array(1)
+
+  for await (const { index, embedding } of model.embedStream(names, { prompt: 'query' })) {
+    same<typeof index, number>()
+    same<typeof embedding, Float32Array>()
+  }
+  for await (const { embedding } of model.embedStream(lines, { output: 'binary' })) same<typeof embedding, Int8Array>()
+  // @ts-expect-error: the end of a stream is not known, so there is no progress
+  model.embedStream(names, { onProgress() {} })
+  const counts = await model.tokenCounts(frozen, { signal: new AbortController().signal })
+  same<typeof counts, Uint32Array>()
+  await model.dispose()
+  await model[Symbol.asyncDispose]()
+  await using held = model
+  void held
+
+  // @ts-expect-error: not a text
+  await model.embed(5)
+  // @ts-expect-error: not a pooling
+  await model.embed('a', { pooling: 'sum' })
+  // @ts-expect-error: no such option
+  await model.embed('a', { batchSize: 8 })
+  // @ts-expect-error: not in this version
+  await model.embed('a', { timeoutMs: 5 })
+  // @ts-expect-error: not in this version
+  new Embedder('a', { token: 'secret' })
+  // @ts-expect-error: not in this version
+  new Embedder('a', { device: 'cuda' })
+  new Embedder('a', { token: undefined, revision: undefined })
+  const spread: EmbedOptions = { normalize: true }
+  await model.embed('a', { ...spread, output: 'float32' })
+  same<Vector, Float32Array>()
+  same<Vector<'int8' | 'uint8'>, Int8Array | Uint8Array>()
+}
+
+async function reranker(pairs: readonly (readonly [string, string])[]) {
+  const options: ModelOptions = { maxLength: 512 }
+  const model = new Reranker(undefined, options)
+  // @ts-expect-error: a reranker does not pool
+  new Reranker('a', { pooling: 'mean' })
+  const ready = await Reranker.load()
+  same<typeof ready, Reranker>()
+  const ranking = await model.rerank('query', ['a', 'b'], { topK: 1, activation: 'sigmoid' })
+  ranking satisfies RankedDocument[]
+  same<(typeof ranking)[number]['score'], number>()
+  const own = await model.rerank('query', [{ text: 'a', id: 7 }], { returnDocuments: true })
+  same<(typeof own)[number]['document'], { text: string; id: number }>()
+  await model.rerank('query', ['a', { text: 'b' }])
+  const scores = await model.score(pairs)
+  same<typeof scores, Float32Array>()
+  await model.score([['a', 'b']])
+  // @ts-expect-error: a document has a text
+  await model.rerank('query', [{ title: 'a' }])
+  // @ts-expect-error: a pair has two texts
+  await model.score([['a']])
+  // @ts-expect-error: not in this version
+  await model.rerank('query', ['a'], { overflow: 'chunk' })
+}
+
+async function functions(model: Embedder, ranker: Reranker) {
+  const one = await embed('a')
+  same<typeof one, Float32Array>()
+  const bits = await embed(['a'], { model, output: 'binary' })
+  same<typeof bits, Int8Array[]>()
+  await embed('a', { model: 'name', load: { threads: 1, pooling: 'cls' } })
+  const best = await rerank('q', ['a'], { model: ranker, returnDocuments: true })
+  same<(typeof best)[number]['document'], string>()
+  await rerank('q', ['a'], { model: new URL('file:///model'), load: { maxLength: 100 } })
+  // @ts-expect-error: the other kind
+  await embed('a', { model: ranker })
+
+  same<ReturnType<typeof cosineSimilarity>, number>()
+  dot(one, one)
+  const nearest = topK(one, [one], 5)
+  same<typeof nearest, { index: number; score: number }[]>()
+  topK(one, one, 1)
+  topK(one, await model.embedMany(['a']), 1)
+  // @ts-expect-error: bits are not compared by cosine
+  topK(one, bits, 1)
+  await hardware().catch(() => undefined)
+  await pipeline('ner').catch(() => undefined)
+}
+
+function errors(error: unknown) {
+  if (!(error instanceof VecrankError)) return
+  error satisfies Error
+  same<typeof error.code, ErrorCode>()
+  // @ts-expect-error: not a code
+  if (error.code === 'ERR_NOTHING') return
+}
+
+export { embedder, errors, functions, reranker }

@@ -1,0 +1,419 @@
+/**
+ * Local text embeddings and reranking.
+ *
+ * Wrong arguments give a `TypeError` with `code: 'ERR_INVALID_ARG'`; everything else that fails gives a {@link VecrankError}. Methods that
+ * return a promise never throw: they reject. An option set to `undefined` is absent; an unknown option is refused. Options whose type is
+ * {@link NotInThisVersion} belong to the contract and are refused with `ERR_INVALID_ARG` until they are built.
+ *
+ * @packageDocumentation
+ */
+
+/** An option that is planned. Setting it is `ERR_INVALID_ARG` ("not in this version"): it is never ignored. */
+export type NotInThisVersion<Planned = unknown> = undefined & { readonly planned?: Planned }
+
+// ---------- models ----------------------------------------------------------------------------------------------------
+
+/** Which ONNX file of the model is used, by the suffixes that Transformers.js uses: `q8` is `model_quantized.onnx`, `fp16` is `model_fp16.onnx`. */
+export type DType = 'auto' | 'fp32' | 'fp16' | 'q8' | 'int8' | 'uint8' | 'q4' | 'q4f16' | 'bnb4'
+
+/** Where the network runs. */
+export type Device = 'auto' | 'cpu'
+
+/** How token vectors become one vector. */
+export type Pooling = 'mean' | 'cls' | 'last' | 'max' | 'mean_sqrt_len' | 'weighted_mean'
+
+/** Which end of a text is dropped when it has too many tokens; `'error'` rejects with `ERR_TOO_LONG` instead. */
+export type Truncation = 'right' | 'left' | 'error'
+
+/**
+ * The name of a model: a folder (`'./model'`, `'../model'`, `'/models/model'`, `'C:\\models\\model'`, `'.'`), a `file:` URL (string or `URL`), or
+ * an installed npm package that holds a model (`'name'`, `'@scope/name'`; its folder, or the folder that the field `vecrank.path` of its
+ * `package.json` names). `'owner/name'` is a model on the Hub, which is not in this version: loading it is `ERR_MODEL_NOT_FOUND`.
+ */
+export type ModelName = string | URL
+
+/** Options of a model. They take effect when it is loaded. */
+export interface ModelOptions {
+  /**
+   * Weights to use. `'auto'`: what the model's `transformers.js_config` declares, else `fp32`; if there is no such file, the first of fp32,
+   * fp16, q8, int8, uint8, q4 that is there. `info().dtype` says which. A named one that is missing is `ERR_FILE_NOT_FOUND`.
+   * @default 'auto'
+   */
+  dtype?: DType
+  /** An ONNX file inside the model's folder, such as `'onnx/model_O2.onnx'`. Wins over `dtype`. */
+  file?: string
+  /** Where to run. @default 'auto' */
+  device?: Device
+  /** CPU threads for inference, 1 to 1,024. Default: the CPUs that this process may use. */
+  threads?: number
+  /**
+   * Tokens of a text that are used, special tokens and prompt included; at least 1, at most the positions that the network has
+   * (more is `ERR_INVALID_ARG`). Default: what the model's files say.
+   */
+  maxLength?: number
+  /** Which end of a longer text is dropped. @default 'right' */
+  truncation?: Truncation
+  /** Bounds of the work that waits, over all callers. A call is refused with `ERR_OVERLOADED` only while others wait. */
+  queue?: {
+    /** Waiting calls, at least 1. @default 100_000 */
+    maxCalls?: number
+    /** Waiting tokens, at least 1. @default 67_108_864 */
+    maxTokens?: number
+  }
+  /** Longest text, in UTF-16 units (`text.length`), at least 1. A longer one is `ERR_TOO_LONG` before anything is copied. @default 33_554_432 */
+  maxInputChars?: number
+  /** Ends the wait of the caller of `load()` with the signal's reason. The load itself goes on for others. */
+  signal?: AbortSignal
+
+  revision?: NotInThisVersion<string>
+  fallback?: NotInThisVersion<boolean>
+  deviceId?: NotInThisVersion<number>
+  gpuMemoryLimit?: NotInThisVersion<number>
+  cacheDir?: NotInThisVersion<string>
+  endpoint?: NotInThisVersion<string>
+  token?: NotInThisVersion<string>
+  offline?: NotInThisVersion<boolean>
+  providers?: NotInThisVersion<unknown[]>
+  refresh?: NotInThisVersion<boolean>
+  lock?: NotInThisVersion<string>
+  onDownload?: NotInThisVersion<(event: unknown) => void>
+}
+
+/** Options of an embedder. What is not set is what the model's own files say. */
+export interface EmbedderOptions extends ModelOptions {
+  /** How token vectors become one vector. Default: what the model's files say; where they say nothing, `mean` (a decoder: `last`). */
+  pooling?: Pooling
+  /** Scale vectors to length 1. Default: what the model's `modules.json` says; a model without that file is not normalised. */
+  normalize?: boolean
+  /** Prompts by name, in place of those of the model's files. */
+  prompts?: Readonly<Record<string, string>>
+}
+
+/** What was loaded and how it is read. */
+export interface ModelInfo {
+  /** The model as it was named. */
+  readonly model: string
+  /** What the name stood for. */
+  readonly source: 'folder' | 'package' | 'hub'
+  /** The folder of the model's files. */
+  readonly path: string
+  /** The commit of a model from the Hub; `null` for others. */
+  readonly commit: string | null
+  /** The ONNX file, relative to `path`. */
+  readonly file: string
+  /** The kind of weights of that file. */
+  readonly dtype: string
+  readonly kind: 'embedder' | 'reranker'
+  /** Values in a vector; `null` for a reranker. */
+  readonly dimensions: number | null
+  /** Tokens of a text that are used. */
+  readonly maxLength: number
+  /** Pooling; several, joined by `+`, where they are concatenated; `null` for a reranker. */
+  readonly pooling: string | null
+  /** Whether vectors are scaled to length 1; `null` for a reranker. */
+  readonly normalize: boolean | null
+  /** Prompts by name. */
+  readonly prompts: Readonly<Record<string, string>>
+  readonly device: string
+  /** ONNX Runtime's execution provider. */
+  readonly provider: string
+  /** Version of ONNX Runtime. */
+  readonly onnxruntime: string
+  /** Every value that no file of the model declares and that was assumed. */
+  readonly assumed: readonly string[]
+}
+
+/** A handle on a model, loaded on first need and shared: equal handles use one session of the process. */
+declare abstract class Model {
+  /**
+   * Loads the model now rather than with the first call. All callers share one load; a failed one is tried again by the next call.
+   * @throws {VecrankError} ERR_MODEL_NOT_FOUND, ERR_FILE_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_UNSUPPORTED, ERR_RUNTIME, ERR_DISPOSED
+   */
+  load(): Promise<this>
+  /** What was loaded. Loads the model if need be. */
+  info(): Promise<ModelInfo>
+  /**
+   * Gives the model back; its session goes with its last handle. May be called again. Later calls reject with `ERR_DISPOSED`; calls in flight
+   * settle with their result or with `ERR_DISPOSED`.
+   */
+  dispose(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+// ---------- dense embeddings --------------------------------------------------------------------------------------------
+
+/**
+ * Form of a vector. `int8` and `uint8` scale each value between `ranges`; `binary` and `ubinary` keep one bit a value (greater than zero), eight to
+ * a byte, first value in the highest bit, `binary` less 128. Byte for byte as `quantize_embeddings` of sentence-transformers.
+ */
+export type Output = 'float32' | 'int8' | 'uint8' | 'binary' | 'ubinary'
+
+/** The array that holds a vector of an output type. */
+export type Vector<O extends Output = 'float32'> = {
+  float32: Float32Array
+  int8: Int8Array
+  uint8: Uint8Array
+  binary: Int8Array
+  ubinary: Uint8Array
+}[O]
+
+/** Options of every call. */
+export interface CallOptions {
+  /** Aborting rejects with the signal's reason at once and drops the work that waits. */
+  signal?: AbortSignal
+  timeoutMs?: NotInThisVersion<number>
+  priority?: NotInThisVersion<'interactive' | 'bulk'>
+}
+
+/** Options of `embedStream`, and all of `embed` but its progress. */
+export interface StreamOptions<O extends Output = Output> extends CallOptions {
+  /** Name of a prompt to put before each text. An unknown name is `ERR_INVALID_ARG`. Not together with `promptText`. */
+  prompt?: string
+  /** The text to put before each text. Not together with `prompt`. */
+  promptText?: string
+  /** Scale vectors to length 1, in place of the model's rule. */
+  normalize?: boolean
+  /** Pooling for this call, in place of the model's. */
+  pooling?: Pooling
+  /** Keep the first values only (Matryoshka), 1 to the model's dimensions; scaled to length 1 after the cut only where `normalize` holds. */
+  dimensions?: number
+  /** Form of the vectors. @default 'float32' */
+  output?: O
+  /** Smallest and largest value of each dimension, finite, one per dimension kept. Needed for `int8` and `uint8`, refused for others. */
+  ranges?: { min: Float32Array; max: Float32Array }
+  /** For this call, in place of the model's option. */
+  truncation?: Truncation
+  /** Tokens a text for this call, in place of the model's option. */
+  maxLength?: number
+}
+
+/** Options of `embed`, `embedQuery`, `embedDocument` and `embedMany`. */
+export interface EmbedOptions<O extends Output = Output> extends StreamOptions<O> {
+  /** Called with the number of texts done and of all texts, as parts finish. What it throws ends the call. */
+  onProgress?: (done: number, total: number) => void
+}
+
+/** Many embeddings in one block of memory. */
+export interface Embeddings<O extends Output = 'float32'> {
+  /** All rows, one after the other. */
+  readonly data: Vector<O>
+  /** Number of texts. */
+  readonly rows: number
+  /** Values in a vector, before bits are packed; 0 if there are no rows. */
+  readonly dimensions: number
+  /** Tokens that were fed to the network. */
+  readonly tokens: number
+  /** Texts that were cut to `maxLength`. */
+  readonly truncated: number
+  /** Row `index` as a view of `data`, not a copy. @throws {TypeError} for a row that is not there. */
+  row(index: number): Vector<O>
+}
+
+/** Turns texts into vectors. */
+export declare class Embedder extends Model {
+  /**
+   * Reads no file: what can only be known by looking fails when the model is loaded.
+   * @param model Default: `VECRANK_EMBEDDER`, else the installed package `vecrank-model-all-minilm-l6-v2`.
+   * @throws {TypeError} for a name or an option of the wrong form.
+   */
+  constructor(model?: ModelName, options?: EmbedderOptions)
+  /** A loaded embedder. */
+  static load(model?: ModelName, options?: EmbedderOptions): Promise<Embedder>
+
+  /**
+   * One vector for a text, or one for each text of a list, in order. `[]` gives `[]` and loads nothing. An empty string is a text; a lone
+   * surrogate is read as U+FFFD. Every vector has its own memory. No prompt is used unless the options or the model's default name one.
+   * @throws {VecrankError} ERR_TOO_LONG, ERR_NUMERIC, ERR_OVERLOADED, ERR_DISPOSED and those of `load()`
+   */
+  embed<O extends Output = 'float32'>(text: string, options?: EmbedOptions<O>): Promise<Vector<O>>
+  embed<O extends Output = 'float32'>(texts: readonly string[], options?: EmbedOptions<O>): Promise<Vector<O>[]>
+  embed<O extends Output = 'float32'>(texts: string | readonly string[], options?: EmbedOptions<O>): Promise<Vector<O> | Vector<O>[]>
+
+  /** As `embed`, with the model's prompt named `query`. */
+  embedQuery<O extends Output = 'float32'>(text: string, options?: EmbedOptions<O>): Promise<Vector<O>>
+  embedQuery<O extends Output = 'float32'>(texts: readonly string[], options?: EmbedOptions<O>): Promise<Vector<O>[]>
+  embedQuery<O extends Output = 'float32'>(texts: string | readonly string[], options?: EmbedOptions<O>): Promise<Vector<O> | Vector<O>[]>
+
+  /** As `embed`, with the first of the prompts `document`, `passage`, `corpus` that is not empty. */
+  embedDocument<O extends Output = 'float32'>(text: string, options?: EmbedOptions<O>): Promise<Vector<O>>
+  embedDocument<O extends Output = 'float32'>(texts: readonly string[], options?: EmbedOptions<O>): Promise<Vector<O>[]>
+  embedDocument<O extends Output = 'float32'>(texts: string | readonly string[], options?: EmbedOptions<O>): Promise<Vector<O> | Vector<O>[]>
+
+  /** As `embed`, for many texts: one block of memory instead of one array for each. */
+  embedMany<O extends Output = 'float32'>(texts: readonly string[], options?: EmbedOptions<O>): Promise<Embeddings<O>>
+
+  /**
+   * Embeddings of a source of any length, in order and in bounded memory (about 256 texts are read ahead). Leaving the loop closes the source
+   * and drops waiting work. An error of the source, or a value that is not a string, comes after the embeddings of the texts before it.
+   */
+  embedStream<O extends Output = 'float32'>(
+    source: Iterable<string> | AsyncIterable<string>,
+    options?: StreamOptions<O>,
+  ): AsyncGenerator<{ index: number; embedding: Vector<O> }, void, undefined>
+
+  /** Tokens of each text as the model reads it, special tokens included, before truncation. Reads every text to its end. */
+  tokenCounts(texts: readonly string[], options?: { signal?: AbortSignal }): Promise<Uint32Array>
+}
+
+// ---------- reranking ---------------------------------------------------------------------------------------------------
+
+/** Options of `Reranker.score`. */
+export interface ScoreOptions extends CallOptions {
+  /** Tokens a pair for this call, in place of the model's option. */
+  maxLength?: number
+  /** For this call, in place of the model's option. A pair that is too long loses tokens of its longer text first. */
+  truncation?: Truncation
+}
+
+/** Options of `Reranker.rerank`. */
+export interface RerankOptions extends ScoreOptions {
+  /** Best results to give, at least 1. Default: all. */
+  topK?: number
+  /** Put the caller's own document into each result. @default false */
+  returnDocuments?: boolean
+  /** What is done with the logit: nothing, a sigmoid, or what the model's files declare. @default 'none' */
+  activation?: 'none' | 'sigmoid' | 'default'
+  overflow?: NotInThisVersion<'truncate' | 'chunk'>
+}
+
+/** A document: its text, or an object with it. */
+export type Document = string | { readonly text: string }
+
+/** One document's place in a ranking. */
+export interface RankedDocument<D extends Document = Document> {
+  /** Position in the input. */
+  index: number
+  /** Higher is better; by default the raw logit, of any size and sign. */
+  score: number
+  /** The caller's own value, with `returnDocuments`. */
+  document?: D
+}
+
+/** Scores documents against a query. */
+export declare class Reranker extends Model {
+  /**
+   * Reads no file: what can only be known by looking fails when the model is loaded.
+   * @param model Default: `VECRANK_RERANKER`, else the installed package `vecrank-model-reranker-mini`.
+   * @throws {TypeError} for a name or an option of the wrong form.
+   */
+  constructor(model?: ModelName, options?: ModelOptions)
+  /** A loaded reranker. */
+  static load(model?: ModelName, options?: ModelOptions): Promise<Reranker>
+
+  /**
+   * Documents best first; equal scores keep the input's order. `[]` gives `[]` and loads nothing.
+   * @throws {VecrankError} ERR_TOO_LONG, ERR_NUMERIC, ERR_OVERLOADED, ERR_DISPOSED and those of `load()`
+   */
+  rerank<D extends Document>(query: string, documents: readonly D[], options: RerankOptions & { returnDocuments: true }): Promise<Required<RankedDocument<D>>[]>
+  rerank<D extends Document>(query: string, documents: readonly D[], options?: RerankOptions): Promise<RankedDocument<D>[]>
+
+  /** Raw logits of pairs, in input order. A model with two labels gives their difference, second minus first. */
+  score(pairs: readonly (readonly [query: string, document: string])[], options?: ScoreOptions): Promise<Float32Array>
+}
+
+// ---------- the two-line way --------------------------------------------------------------------------------------------
+
+/** Options of the function `embed`. */
+export interface EmbedFunctionOptions<O extends Output = Output> extends EmbedOptions<O> {
+  /** A model's name, or an embedder. Default: that of `Embedder`. */
+  model?: ModelName | Embedder
+  /** Options of the model. Not with an embedder. Calls with an equal model and equal options share one instance of the process. */
+  load?: EmbedderOptions
+}
+
+/** Options of the function `rerank`. */
+export interface RerankFunctionOptions extends RerankOptions {
+  /** A model's name, or a reranker. Default: that of `Reranker`. */
+  model?: ModelName | Reranker
+  /** Options of the model. Not with a reranker. Calls with an equal model and equal options share one instance of the process. */
+  load?: ModelOptions
+}
+
+/** As `Embedder.embed`, on an instance of the process that is made with the first call. */
+export declare function embed<O extends Output = 'float32'>(text: string, options?: EmbedFunctionOptions<O>): Promise<Vector<O>>
+export declare function embed<O extends Output = 'float32'>(texts: readonly string[], options?: EmbedFunctionOptions<O>): Promise<Vector<O>[]>
+export declare function embed<O extends Output = 'float32'>(
+  texts: string | readonly string[],
+  options?: EmbedFunctionOptions<O>,
+): Promise<Vector<O> | Vector<O>[]>
+
+/** As `Reranker.rerank`, on an instance of the process that is made with the first call. */
+export declare function rerank<D extends Document>(
+  query: string,
+  documents: readonly D[],
+  options: RerankFunctionOptions & { returnDocuments: true },
+): Promise<Required<RankedDocument<D>>[]>
+export declare function rerank<D extends Document>(
+  query: string,
+  documents: readonly D[],
+  options?: RerankFunctionOptions,
+): Promise<RankedDocument<D>[]>
+
+// ---------- vectors -----------------------------------------------------------------------------------------------------
+
+/** Cosine of the angle between two vectors of one length. @throws {TypeError} */
+export declare function cosineSimilarity(a: Float32Array, b: Float32Array): number
+
+/** Dot product of two vectors of one length. @throws {TypeError} */
+export declare function dot(a: Float32Array, b: Float32Array): number
+
+/**
+ * The `k` vectors nearest to `query` by cosine, best first; of equal ones the lower index first. Fewer if there are fewer.
+ * @param vectors One block of rows, the result of `embedMany`, or an array of vectors (copied for the search: prefer a block to search often).
+ * @param k At least 1.
+ * @throws {TypeError}
+ */
+export declare function topK(
+  query: Float32Array,
+  vectors: Float32Array | readonly Float32Array[] | Embeddings<'float32'>,
+  k: number,
+): { index: number; score: number }[]
+
+// ---------- errors ------------------------------------------------------------------------------------------------------
+
+/** What went wrong, for programs. Codes keep their meaning between versions. */
+export type ErrorCode =
+  /** An argument of the wrong type or out of range (a `TypeError`). */
+  | 'ERR_INVALID_ARG'
+  /** No such folder, no such package, or a model on the Hub. */
+  | 'ERR_MODEL_NOT_FOUND'
+  /** The model lacks a file that it needs or that was named. */
+  | 'ERR_FILE_NOT_FOUND'
+  | 'ERR_UNAUTHORIZED'
+  | 'ERR_OFFLINE'
+  | 'ERR_DOWNLOAD'
+  | 'ERR_CORRUPT'
+  | 'ERR_DISK'
+  /** The model is well formed, and of a kind or with a value that this version does not serve. */
+  | 'ERR_MODEL_UNSUPPORTED'
+  /** A file of the model is damaged or contradicts another. */
+  | 'ERR_MODEL_INVALID'
+  | 'ERR_DEVICE'
+  /** The addon or ONNX Runtime could not be loaded, or ONNX Runtime failed. */
+  | 'ERR_RUNTIME'
+  /** A text is longer than `maxInputChars`, or than `maxLength` with truncation `'error'`. */
+  | 'ERR_TOO_LONG'
+  /** The network gave a value that is not a number. */
+  | 'ERR_NUMERIC'
+  /** Too much work waits already. */
+  | 'ERR_OVERLOADED'
+  | 'ERR_TIMEOUT'
+  /** The handle has been disposed of. */
+  | 'ERR_DISPOSED'
+  /** A fault of vecrank. */
+  | 'ERR_INTERNAL'
+
+/** Every failure but a wrong argument. `cause` holds what is underneath. */
+export declare class VecrankError extends Error {
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions)
+  readonly name: 'VecrankError'
+  readonly code: ErrorCode
+}
+
+// ---------- what a later version brings -----------------------------------------------------------------------------------
+
+/** Not in this version: rejects with `ERR_INVALID_ARG`. */
+export declare function hardware(): Promise<never>
+
+/** Not in this version: rejects with `ERR_INVALID_ARG`. */
+export declare function pipeline(task: string, model?: string, options?: object): Promise<never>

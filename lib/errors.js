@@ -1,0 +1,68 @@
+'use strict'
+
+/**
+ * The errors that leave this package. Two classes only: `TypeError` for a wrong argument (the program has to change) and `VecrankError` for
+ * everything else (the world has to). Both carry a `code` that stays the same between versions; messages may be reworded.
+ */
+
+const { inspect } = require('node:util')
+
+class VecrankError extends Error {
+  constructor(code, message, options) {
+    super(message, options)
+    this.code = code
+  }
+}
+// On the prototype, not on each instance: printing an error then shows its code and cause, not a copy of the class's name.
+Object.defineProperty(VecrankError.prototype, 'name', { value: 'VecrankError', configurable: true, writable: true })
+
+/** @returns {TypeError} with the code of a wrong argument. */
+function argumentError(message, cause) {
+  const error = new TypeError(message, cause === undefined ? undefined : { cause })
+  error.code = 'ERR_INVALID_ARG'
+  return error
+}
+
+/** The one sentence for a wrong argument: what was expected, where, and what came in. */
+function expected(what, path, value) {
+  return argumentError(`Expected ${what} for \`${path}\` but received ${describe(value)} of type ${typeof value}.`)
+}
+
+/** A short text for any value. It looks at no property and calls no trap, and what still throws is swallowed: an error message must not fail. */
+function describe(value) {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(shorten(value))
+    case 'bigint':
+      return `${shorten(String(value))}n`
+    case 'symbol':
+      return shorten(String(value))
+    case 'function':
+      return 'a function'
+    case 'object':
+      if (value === null) return 'null'
+      try {
+        // Depth -1 names the class and looks at no property.
+        return shorten(inspect(value, { depth: -1, customInspect: false, showProxy: true }).split('\n')[0])
+      } catch {
+        return 'an object'
+      }
+    default:
+      return String(value)
+  }
+}
+
+function shorten(text) {
+  return text.length <= 60 ? text : `${text.slice(0, 57)}...`
+}
+
+/** The value of a native call's outcome, or its error thrown as one of ours. Native calls never reject: see `binding.d.ts`. */
+function unwrap(outcome) {
+  if (!outcome.error) return outcome.value
+  const { code, message, causes } = outcome.error
+  // Causes come nearest first; the last one has no cause of its own.
+  const cause = (causes ?? []).reduceRight((inner, text) => new Error(text, inner && { cause: inner }), undefined)
+  throw code === 'ERR_INVALID_ARG' ? argumentError(message, cause) : new VecrankError(code, message, cause && { cause })
+}
+
+module.exports = { VecrankError, argumentError, describe, expected, unwrap }

@@ -1,0 +1,119 @@
+'use strict'
+
+/**
+ * From the name of a model to the folder that holds it. Reading a name is free of I/O (constructors do it, and refuse a name that can mean
+ * nothing); looking for a package happens when the model is loaded. The shape of the name alone says what it is: nothing depends on what
+ * happens to lie in the working folder.
+ */
+
+const fs = require('node:fs')
+const { createRequire } = require('node:module')
+const path = require('node:path')
+const { fileURLToPath } = require('node:url')
+const { VecrankError, argumentError, expected } = require('./errors.js')
+const { isObject } = require('./shape.js')
+
+const DEFAULTS = {
+  embedder: { variable: 'VECRANK_EMBEDDER', package: 'vecrank-model-all-minilm-l6-v2', hub: 'sentence-transformers/all-MiniLM-L6-v2' },
+  reranker: { variable: 'VECRANK_RERANKER', package: 'vecrank-model-reranker-mini', hub: 'cross-encoder/ms-marco-MiniLM-L6-v2' },
+}
+const WHAT = 'a folder (such as "./model"), a file: URL, the name of an installed package or "owner/name"'
+
+/**
+ * What a name stands for.
+ * @returns {{ source: 'folder' | 'package' | 'hub', model: string, path?: string, isDefault?: boolean }}
+ */
+function identify(kind, given) {
+  const chosen = given === undefined ? process.env[DEFAULTS[kind].variable] || undefined : given
+  if (chosen === undefined) return { source: 'package', model: DEFAULTS[kind].package, isDefault: true }
+  const where = given === undefined ? DEFAULTS[kind].variable : 'model'
+  const model = nameOf(chosen, where)
+  if (model.startsWith('file:')) return { source: 'folder', model, path: folderOf(model, where) }
+  // Also Windows' own spellings, on every platform, so that a program means the same everywhere.
+  if (/^(\.{1,2}$|\.{1,2}[\\/]|[\\/]|[A-Za-z]:[\\/])/.test(model)) return { source: 'folder', model, path: path.resolve(model) }
+  if (/^(@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*$/.test(model)) return { source: 'package', model }
+  if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model)) return { source: 'hub', model }
+  throw expected(WHAT, where, chosen)
+}
+
+function nameOf(chosen, where) {
+  if (typeof chosen === 'string' && chosen !== '' && !chosen.includes('\0')) return chosen
+  // A URL object is known by its shape: `instanceof` fails for one from another realm.
+  if (isObject(chosen) && typeof chosen.href === 'string' && chosen.href.startsWith('file:')) return chosen.href
+  throw expected(WHAT, where, chosen)
+}
+
+function folderOf(url, where) {
+  try {
+    return fileURLToPath(url)
+  } catch (cause) {
+    throw argumentError(`Expected a file: URL of a local folder for \`${where}\` but received ${JSON.stringify(url)} of type string.`, cause)
+  }
+}
+
+/** The folder of an identified model; throws `ERR_MODEL_NOT_FOUND`. Whether a named folder exists is the native side's to say. */
+function resolve(kind, identity) {
+  if (identity.source === 'folder') return identity
+  if (identity.source === 'hub') {
+    throw new VecrankError(
+      'ERR_MODEL_NOT_FOUND',
+      `${identity.model} names a model on the Hub, and models from the Hub are not in this version. Pass a folder (a folder called ${identity.model} is "./${identity.model}") or install a package that holds the model and pass its name.`,
+    )
+  }
+  const looked = []
+  for (const base of bases()) {
+    const manifest = findPackage(identity.model, base, looked)
+    if (manifest !== undefined) return { ...identity, path: modelFolder(identity.model, manifest) }
+  }
+  const places = [...new Set(looked)].map((place) => `\n  - ${place}`).join('')
+  if (identity.isDefault) {
+    const { hub, package: name, variable } = DEFAULTS[kind]
+    throw new VecrankError(
+      'ERR_MODEL_NOT_FOUND',
+      `No ${kind} was named and the package ${name} is not installed; ${hub}, the default without it, is on the Hub, which is not in this version. Run \`npm install ${name}\`, pass a folder, or set ${variable}. Looked in:${places}`,
+    )
+  }
+  throw new VecrankError(
+    'ERR_MODEL_NOT_FOUND',
+    `The package ${identity.model} is not installed. Run \`npm install ${identity.model}\`, or, if a folder was meant, pass "./${identity.model}". Looked in:${places}`,
+  )
+}
+
+/** Where to search from: the application first (its working folder, then its main file), so that its choice of version wins over ours. */
+function bases() {
+  const main = require.main?.filename ?? process.argv[1]
+  return [path.join(process.cwd(), 'package.json'), main && path.resolve(main), __filename].filter(Boolean)
+}
+
+function findPackage(name, base, looked) {
+  const from = createRequire(base)
+  try {
+    // Also right under Plug'n'Play, where there is no folder to walk.
+    return from.resolve(`${name}/package.json`)
+  } catch {
+    // A package with `exports` may hide its package.json; its folder is still to be found.
+    for (const folder of from.resolve.paths(name) ?? []) {
+      const manifest = path.join(folder, name, 'package.json')
+      looked.push(folder)
+      if (fs.existsSync(manifest)) return manifest
+    }
+    return undefined
+  }
+}
+
+function modelFolder(name, manifest) {
+  const folder = path.dirname(manifest)
+  let declared
+  try {
+    declared = JSON.parse(fs.readFileSync(manifest, 'utf8')).vecrank?.path
+  } catch (cause) {
+    throw new VecrankError('ERR_MODEL_INVALID', `The package.json of ${name} cannot be read: ${manifest}. Install the package again.`, { cause })
+  }
+  if (declared === undefined) return folder
+  if (typeof declared !== 'string') {
+    throw new VecrankError('ERR_MODEL_INVALID', `The field "vecrank.path" of ${manifest} must be a string: the model's folder inside the package.`)
+  }
+  return path.resolve(folder, declared)
+}
+
+module.exports = { identify, resolve }

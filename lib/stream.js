@@ -1,0 +1,170 @@
+'use strict'
+
+/**
+ * Embeddings of a source of texts whose end nobody knows. Texts are read ahead, so that the addon has work while the consumer is busy, but
+ * only a little: a source of any length needs the same memory. What has been read is embedded without waiting for a full chunk when the
+ * source pauses.
+ */
+
+const { setImmediate: turn } = require('node:timers/promises')
+const { bounded } = require('./arguments.js')
+const { Call } = require('./call.js')
+const { expected } = require('./errors.js')
+const { opened, optionsOf } = require('./model.js')
+const { embedChunk, unitsOf } = require('./request.js')
+const { isObject } = require('./shape.js')
+
+const CHUNK_TEXTS = 64
+const CHUNK_UNITS = 256 * 1024
+/** Chunks on their way at once: with 64 texts each, 256 texts are read ahead. */
+const AHEAD = 4
+
+/** Texts of an iterable, asked for one at a time. `pending` is the text that was asked for and has not come yet. */
+class Source {
+  #iterator
+  #isAsync
+  #count = 0
+  #maxInputChars
+  pending
+  ended = false
+  failure
+
+  constructor(source, maxInputChars) {
+    // A string is an iterable of its characters, which nobody means.
+    const asynchronous = isObject(source) || typeof source === 'function' ? source[Symbol.asyncIterator] : undefined
+    const synchronous = (isObject(source) || typeof source === 'function') && asynchronous == null ? source[Symbol.iterator] : undefined
+    if (typeof asynchronous !== 'function' && typeof synchronous !== 'function') {
+      throw expected('an iterable or async iterable of strings', 'source', source)
+    }
+    this.#isAsync = typeof asynchronous === 'function'
+    this.#iterator = Reflect.apply(this.#isAsync ? asynchronous : synchronous, source, [])
+    this.#maxInputChars = maxInputChars
+  }
+
+  /** Takes the next text into `batch`. A synchronous source answers at once; for another, `pending` is left to be waited for. */
+  ask(batch) {
+    try {
+      const step = this.#iterator.next()
+      if (!this.#isAsync) return this.#take(step, batch)
+      this.pending = Promise.resolve(step).then(
+        (answer) => ({ answer }),
+        (error) => ({ error }),
+      )
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** Takes what `pending` has brought. */
+  receive({ answer, error }, batch) {
+    this.pending = undefined
+    if (answer === undefined) return this.#fail(error)
+    try {
+      this.#take(answer, batch)
+    } catch (failure) {
+      this.#fail(failure)
+    }
+  }
+
+  #take(step, batch) {
+    if (step.done) {
+      this.ended = true
+      return
+    }
+    try {
+      batch.push(bounded(step.value, `source[${this.#count}]`, this.#maxInputChars))
+      this.#count++
+    } catch (error) {
+      // The source is well; it is us who end it, so it is told.
+      this.failure = error
+      this.close().catch(() => {})
+    }
+  }
+
+  /** A source that throws has ended by itself. Its error comes after the embeddings of what it gave before. */
+  #fail(error) {
+    this.failure = error
+    this.ended = true
+  }
+
+  /** Tells a source that it will not be asked again. One that still owes a text may never answer, so it is not waited for. */
+  async close() {
+    if (this.ended) return
+    this.ended = true
+    const closing = this.#iterator.return?.()
+    if (this.pending === undefined) await closing
+    else Promise.resolve(closing).catch(() => {})
+  }
+}
+
+/** `{ index, embedding }` for each text, in order. */
+async function* embedStream(handle, given, { request, signal }) {
+  const source = new Source(given, optionsOf(handle).maxInputChars)
+  const call = new Call()
+  let unfollow
+  try {
+    unfollow = call.follow(signal)
+    const flying = []
+    let model
+    let index = 0
+    let isFirst = true
+
+    const submit = async (batch) => {
+      model ??= opened(handle)
+      const native = await model
+      const continued = !isFirst
+      isFirst = false
+      return embedChunk(native, batch, { ...request, continued }, unitsOf(native, request), call)
+    }
+
+    for (;;) {
+      while (!source.ended && flying.length < AHEAD) {
+        const batch = await gather(source, flying, call)
+        if (batch.length === 0) break
+        const reply = submit(batch)
+        // Its error is reported when its turn comes; until then it is not "unhandled".
+        reply.catch(() => {})
+        flying.push({ reply, landed: reply.then(() => {}, () => {}) })
+      }
+      if (flying.length === 0) break
+      const reply = await call.wait(flying.shift().reply)
+      const width = reply.data.length / reply.rows
+      for (let row = 0; row < reply.rows; row++) {
+        yield { index: index++, embedding: reply.data.slice(row * width, (row + 1) * width) }
+        // The consumer may have taken its time.
+        call.throwIfAborted()
+      }
+    }
+    if (source.failure !== undefined) throw source.failure
+  } catch (error) {
+    // As in a loop of the language: what closing throws does not take the place of the first error.
+    await source.close().catch(() => {})
+    throw error
+  } finally {
+    // Also reached when the consumer leaves its loop early.
+    unfollow?.()
+    call.stop()
+    await source.close()
+  }
+}
+
+/** The next texts: up to a full chunk, or fewer when the source pauses. Empty if the oldest chunk is ready before the next text. */
+async function gather(source, flying, call) {
+  const batch = []
+  let units = 0
+  while (!source.ended && batch.length < CHUNK_TEXTS && units < CHUNK_UNITS) {
+    const before = batch.length
+    if (source.pending === undefined) source.ask(batch)
+    if (source.pending !== undefined) {
+      const { pending } = source
+      const others = batch.length > 0 ? [turn()] : flying.length > 0 ? [flying[0].landed] : []
+      const answer = await call.wait(Promise.race([pending, ...others]))
+      if (answer === undefined) break
+      source.receive(answer, batch)
+    }
+    if (batch.length > before) units += batch[batch.length - 1].length
+  }
+  return batch
+}
+
+module.exports = { embedStream }

@@ -1,0 +1,2 @@
+// The folder that holds the model's files: pass it to `new Reranker`.
+exports.path = __dirname

@@ -1,0 +1,84 @@
+// Runs the project's checks, each with its time: `npm test` runs those that test, `npm run check` all of them, as CI does.
+//
+//   node scripts/check.mjs           everything
+//   node scripts/check.mjs test      the tests: addon, Rust, types, Node
+//   node scripts/check.mjs lint      the rest: format, generated files, clippy, examples
+//   node scripts/check.mjs rust node only the named stages
+//
+// Rust is always built in release mode, so that the addon and the tests share their compiled dependencies.
+
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { root } from './onnxruntime.mjs'
+
+const node = process.execPath
+const spec = /\.spec\.[cm]?js$/
+
+/** The files of a folder whose name matches, sorted, so that the order never depends on the disk. */
+function filesIn(folder, pattern) {
+  const names = readdirSync(join(root, folder)).filter((name) => pattern.test(name))
+  if (names.length === 0) throw new Error(`no file in ${folder}/ matches ${pattern}`)
+  return names.sort().map((name) => join(folder, name))
+}
+
+function tsc() {
+  return join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
+}
+
+/** Name, the groups it belongs to, the commands, and what to do when one of them fails. In the order they run. */
+const stages = [
+  { name: 'format', groups: ['lint'], commands: () => [['cargo', 'fmt', '--check']], advice: 'Run: cargo fmt' },
+  { name: 'build', groups: ['test', 'lint'], commands: () => [[node, 'scripts/build.mjs']] },
+  {
+    name: 'generated',
+    groups: ['lint'],
+    commands: () => [
+      ['git', 'ls-files', '--error-unmatch', 'binding.js', 'binding.d.ts', 'Cargo.lock'],
+      ['git', 'diff', '--exit-code', '--', 'binding.js', 'binding.d.ts', 'Cargo.lock'],
+    ],
+    advice: 'The build has just written these files anew: add them to git.',
+  },
+  { name: 'rust', groups: ['test'], commands: () => [['cargo', 'test', '--release', '--locked', '--no-default-features']] },
+  { name: 'types', groups: ['test'], commands: () => [[node, tsc(), '--project', '__test__']] },
+  { name: 'node', groups: ['test'], commands: () => [[node, '--test', '--test-reporter=spec', ...filesIn('__test__', spec), ...filesIn('scripts', spec)]] },
+  {
+    name: 'clippy',
+    groups: ['lint'],
+    commands: () => [['cargo', 'clippy', '--release', '--locked', '--all-targets', '--', '-D', 'warnings']],
+  },
+  { name: 'examples', groups: ['lint'], commands: () => filesIn('examples', /\.mjs$/).map((file) => [node, file]) },
+]
+
+/** Runs one stage; the reason when it fails, else undefined. */
+function run({ commands, advice }) {
+  for (const [command, ...args] of commands()) {
+    console.log(`$ ${[command === node ? 'node' : command, ...args].join(' ')}`)
+    const { status, signal, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
+    if (error !== undefined) return error.message
+    if (status !== 0) return `${command === node ? args[0] : command} ended with ${signal ?? status}. ${advice ?? ''}`
+  }
+  return undefined
+}
+
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter((word) => !stages.some(({ name, groups }) => name === word || groups.includes(word)))
+if (unknown.length > 0) {
+  console.error(`Unknown: ${unknown.join(', ')}. Stages: ${stages.map(({ name }) => name).join(', ')}. Groups: test, lint.`)
+  process.exit(2)
+}
+
+const times = []
+for (const stage of stages) {
+  if (wanted.length > 0 && !wanted.some((word) => word === stage.name || stage.groups.includes(word))) continue
+  console.log(`\n== ${stage.name}`)
+  const start = performance.now()
+  const failure = run(stage)
+  times.push(`${stage.name.padEnd(10)} ${((performance.now() - start) / 1000).toFixed(1).padStart(7)} s${failure === undefined ? '' : '  failed'}`)
+  if (failure !== undefined) {
+    console.error(`\n${times.join('\n')}\n\nStage ${stage.name}: ${failure}`)
+    process.exit(1)
+  }
+}
+console.log(`\n${times.join('\n')}`)

@@ -1,0 +1,123 @@
+//! Which rows run together, and the padded arrays that a run gets. Pure numbers.
+//!
+//! Padding costs more than large batches save on a CPU (see docs/performance.md), so rows of similar length share a
+//! batch and a batch holds few tokens.
+
+use std::ops::Range;
+
+use ndarray::Array2;
+
+use crate::tokenizer::TokenRow;
+
+/// Orders `lengths` by size, longest first, and cuts the order into batches whose padded size (rows times the longest)
+/// stays within `budget` tokens. A row longer than the budget is a batch of its own. Rows of 0 tokens are left out:
+/// they have nothing to run.
+#[must_use]
+pub fn plan(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).filter(|row| lengths[*row] > 0).collect();
+    order.sort_by_key(|row| (std::cmp::Reverse(lengths[*row]), *row));
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    for row in order {
+        match batches.last_mut() {
+            // Longest first: the batch's first row sets its width.
+            Some(batch) if (batch.len() + 1) * lengths[batch[0]] <= budget => batch.push(row),
+            _ => batches.push(vec![row]),
+        }
+    }
+    batches
+}
+
+/// Rows padded to one width, each array `[batch, tokens]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Token ids.
+    pub ids: Array2<i64>,
+    /// 1 for a token, 0 for padding.
+    pub mask: Array2<i64>,
+    /// Segment ids.
+    pub type_ids: Array2<i64>,
+    /// Where each row's tokens stand.
+    pub spans: Vec<Range<usize>>,
+}
+
+impl Batch {
+    /// Pads `rows` behind their tokens to the longest of them.
+    ///
+    /// Also where the repository says "left": masked padding changes nothing behind the tokens, while before them it
+    /// shifts the positions of graphs that count columns (BERT with learned positions). Causal networks never look at
+    /// what comes after a token. So every row has the vectors that it would have alone.
+    #[must_use]
+    pub fn pad(rows: &[&TokenRow], pad_id: u32) -> Self {
+        let width = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
+        let shape = (rows.len(), width);
+        let mut batch = Batch {
+            ids: Array2::from_elem(shape, i64::from(pad_id)),
+            mask: Array2::zeros(shape),
+            type_ids: Array2::zeros(shape),
+            spans: Vec::with_capacity(rows.len()),
+        };
+        for (at, row) in rows.iter().enumerate() {
+            for (column, (id, type_id)) in row.ids.iter().zip(&row.type_ids).enumerate() {
+                batch.ids[[at, column]] = i64::from(*id);
+                batch.type_ids[[at, column]] = i64::from(*type_id);
+                batch.mask[[at, column]] = 1;
+            }
+            batch.spans.push(0..row.ids.len());
+        }
+        batch
+    }
+
+    /// Positions of the tokens, counted from `offset`; padding repeats the offset.
+    #[must_use]
+    pub fn positions(&self, offset: usize) -> Array2<i64> {
+        let offset = i64::try_from(offset).unwrap_or(0);
+        let mut positions = Array2::from_elem(self.ids.raw_dim(), offset);
+        for (row, span) in self.spans.iter().enumerate() {
+            for (position, column) in span.clone().enumerate() {
+                positions[[row, column]] = offset + i64::try_from(position).unwrap_or(0);
+            }
+        }
+        positions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(ids: &[u32]) -> TokenRow {
+        TokenRow { ids: ids.to_vec(), type_ids: vec![0; ids.len()], truncated: false }
+    }
+
+    #[test]
+    fn every_row_runs_once_and_budgets_hold() {
+        let lengths: Vec<usize> = (0..500).map(|row| (row * 7919) % 97).collect();
+        let batches = plan(&lengths, 256);
+        let mut seen: Vec<usize> = batches.iter().flatten().copied().collect();
+        seen.sort_unstable();
+        let expected: Vec<usize> = (0..500).filter(|row| lengths[*row] > 0).collect();
+        assert_eq!(seen, expected);
+        for batch in &batches {
+            let widest = batch.iter().map(|row| lengths[*row]).max().expect("not empty");
+            assert!(batch.len() == 1 || batch.len() * widest <= 256);
+        }
+    }
+
+    #[test]
+    fn a_row_over_the_budget_runs_alone() {
+        assert_eq!(plan(&[512, 3, 512, 4], 256), [vec![0], vec![2], vec![3, 1]]);
+        assert!(plan(&[], 256).is_empty());
+        assert!(plan(&[0, 0], 256).is_empty());
+    }
+
+    #[test]
+    fn rows_are_padded_behind_their_tokens() {
+        let (long, short) = (row(&[5, 6, 7]), row(&[8]));
+        let batch = Batch::pad(&[&long, &short], 9);
+        assert_eq!(batch.ids.row(1).to_vec(), [8, 9, 9]);
+        assert_eq!(batch.mask.row(1).to_vec(), [1, 0, 0]);
+        assert_eq!(batch.spans, [0..3, 0..1]);
+        assert_eq!(batch.positions(2).row(0).to_vec(), [2, 3, 4]);
+        assert_eq!(batch.positions(2).row(1).to_vec(), [2, 2, 2]);
+    }
+}

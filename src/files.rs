@@ -1,0 +1,215 @@
+//! A model's folder on disk: which files it has and what they hold.
+//!
+//! An optional file that is absent is `None`; a file that is there but cannot be read or parsed is always an error.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// Largest JSON file that is read. Real `tokenizer.json` files stay below 40 MB.
+const MAX_JSON_BYTES: u64 = 256 << 20;
+
+/// A folder that holds a model.
+#[derive(Debug, Clone)]
+pub struct ModelFolder {
+    root: PathBuf,
+}
+
+impl ModelFolder {
+    /// Opens the folder.
+    ///
+    /// # Errors
+    /// [`Error::ModelNotFound`] where it does not exist, [`Error::Disk`] where it cannot be looked at.
+    pub fn open(path: &Path) -> Result<Self> {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => Ok(ModelFolder { root: path.to_path_buf() }),
+            Ok(_) => Err(Error::ModelNotFound { path: path.to_path_buf() }),
+            Err(error) if is_absent(&error) => Err(Error::ModelNotFound { path: path.to_path_buf() }),
+            Err(source) => Err(Error::Disk { path: path.to_path_buf(), source }),
+        }
+    }
+
+    /// The folder's path.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The path of a file inside the folder. `relative` comes from the model's files or the user: it may not leave.
+    ///
+    /// # Errors
+    /// [`Error::ModelInvalid`] where it is absolute or climbs out with `..`.
+    pub fn path(&self, relative: &str) -> Result<PathBuf> {
+        let inside = Path::new(relative);
+        let stays = inside.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !stays || relative.contains(['\\', '\0']) {
+            return Err(Error::invalid_model(format!(
+                "The path '{relative}' leaves the model's folder. Only files inside it are read"
+            )));
+        }
+        Ok(self.root.join(inside))
+    }
+
+    /// Whether a regular file of this name is there.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] where that cannot be found out.
+    pub fn has(&self, relative: &str) -> Result<bool> {
+        let path = self.path(relative)?;
+        match std::fs::metadata(&path) {
+            Ok(metadata) => Ok(metadata.is_file()),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(source) => Err(Error::Disk { path, source }),
+        }
+    }
+
+    /// The file's bytes, or `None` where there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] where it cannot be read, [`Error::ModelInvalid`] where it is larger than any real file.
+    pub fn read(&self, relative: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.path(relative)?;
+        match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.len() > MAX_JSON_BYTES => {
+                return Err(Error::invalid_model(format!(
+                    "{relative} has {} bytes; at most {MAX_JSON_BYTES} are read",
+                    metadata.len()
+                )));
+            }
+            Ok(_) => {}
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(source) => return Err(Error::Disk { path, source }),
+        }
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(source) => Err(Error::Disk { path, source }),
+        }
+    }
+
+    /// The file as JSON, or `None` where there is no such file.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::read`], and [`Error::ModelInvalid`] where it is not JSON.
+    pub fn json(&self, relative: &str) -> Result<Option<Value>> {
+        let Some(bytes) = self.read(relative)? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|source| {
+            Error::invalid_model_because(
+                format!("{relative} is not valid JSON. Copy or download the file again"),
+                source,
+            )
+        })
+    }
+
+    /// The file as a JSON object, or `None` where there is no such file.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::json`], and [`Error::ModelInvalid`] where it holds something else than an object.
+    pub fn object(&self, relative: &str) -> Result<Option<Object>> {
+        match self.json(relative)? {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(Object { file: relative.to_owned(), map })),
+            Some(_) => Err(Error::invalid_model(format!("{relative} holds something else than a JSON object"))),
+        }
+    }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+/// A JSON object that knows its file's name, so that every complaint names file and key. `null` counts as absent.
+#[derive(Debug, Clone, Default)]
+pub struct Object {
+    /// The file, relative to the model's folder.
+    pub file: String,
+    map: serde_json::Map<String, Value>,
+}
+
+impl Object {
+    /// The value, where it is there and not `null`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.map.get(key).filter(|value| !value.is_null())
+    }
+
+    /// The object inside this one.
+    ///
+    /// # Errors
+    /// [`Error::ModelInvalid`] where the value is of another type; so for the three below.
+    pub fn object(&self, key: &str) -> Result<Option<Object>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let map = value.as_object().cloned().ok_or_else(|| self.wrong(key, "an object"))?;
+        Ok(Some(Object { file: self.file.clone(), map }))
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    /// [`Error::ModelInvalid`] where the value is of another type.
+    pub fn text(&self, key: &str) -> Result<Option<&str>> {
+        self.get(key).map(|value| value.as_str().ok_or_else(|| self.wrong(key, "a string"))).transpose()
+    }
+
+    /// `true` or `false`.
+    ///
+    /// # Errors
+    /// [`Error::ModelInvalid`] where the value is of another type.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>> {
+        self.get(key).map(|value| value.as_bool().ok_or_else(|| self.wrong(key, "true or false"))).transpose()
+    }
+
+    /// A whole number of at least 0. Python writes 1e30 for "no limit"; such a number is [`usize::MAX`].
+    ///
+    /// # Errors
+    /// [`Error::ModelInvalid`] where the value is of another type or negative.
+    pub fn count(&self, key: &str) -> Result<Option<usize>> {
+        self.get(key)
+            .map(|value| match (value.as_u64(), value.as_f64()) {
+                (Some(count), _) => Ok(usize::try_from(count).unwrap_or(usize::MAX)),
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
+                (None, Some(float)) if float >= 0.0 => Ok(float as usize),
+                _ => Err(self.wrong(key, "a whole number of at least 0")),
+            })
+            .transpose()
+    }
+
+    /// An error that says what the key should hold.
+    #[must_use]
+    pub fn wrong(&self, key: &str, expected: &str) -> Error {
+        let mut found = self.map.get(key).map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        if found.chars().count() > 80 {
+            found = found.chars().take(80).chain("…".chars()).collect();
+        }
+        Error::invalid_model(format!("{}: expected {expected} for \"{key}\" but found {found}", self.file))
+    }
+
+    /// The keys and values.
+    pub fn entries(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.map.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_may_not_leave_the_folder() {
+        let folder = ModelFolder { root: PathBuf::from("/models/a") };
+        assert!(folder.path("onnx/model.onnx").is_ok());
+        for name in ["../b", "onnx/../../b", "/etc/passwd", "a\\..\\b", "a\0b"] {
+            assert_eq!(folder.path(name).expect_err(name).code(), "ERR_MODEL_INVALID", "{name}");
+        }
+    }
+
+    #[test]
+    fn an_absurd_number_is_no_limit() {
+        let map = serde_json::from_str(r#"{"a": 1000000000000000019884624838656, "b": -1, "c": null}"#).expect("json");
+        let object = Object { file: "tokenizer_config.json".into(), map };
+        assert_eq!(object.count("a").expect("count"), Some(usize::MAX));
+        assert!(object.count("b").is_err());
+        assert_eq!(object.count("c").expect("count"), None);
+    }
+}

@@ -1,0 +1,34 @@
+//! Local text embeddings and reranking: the model's own files decide, the vectors are sentence-transformers'.
+//!
+//! ```text
+//! node/*  →  embedder, reranker  →  engine  →  scheduler            our threads and queue
+//!                                     ↓    →  session               the network (ort)
+//!                                     ↓    →  head, batch           pure numbers
+//!                                     ↓    →  tokenizer             texts to tokens (tokenizers)
+//!                                     ↓    →  spec  →  files        the model's JSON on disk
+//! options, reply, error, similarity: leaves
+//! ```
+//!
+//! Imports only go down. `napi` is used in `node/` only, behind the feature `node`; `ort` in `session/`, `tokenizers` in
+//! `tokenizer.rs`. `tests/layers.rs` holds these rules.
+
+pub mod batch;
+pub mod embedder;
+pub mod engine;
+pub mod error;
+pub mod files;
+pub mod head;
+pub mod options;
+pub mod registry;
+pub mod reply;
+pub mod reranker;
+pub mod scheduler;
+pub mod session;
+pub mod similarity;
+pub mod spec;
+pub mod tokenizer;
+
+#[cfg(feature = "node")]
+pub mod node;
+
+pub use error::{Error, Result};

@@ -1,0 +1,271 @@
+//! The classes that `index.js` holds: a loaded model, a ticket to cancel with, and a call that needs longer texts.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use napi::bindgen_prelude::{Env, Object, Uint8Array, Uint32Array};
+use napi_derive::napi;
+use serde_json::json;
+
+use super::options::{EmbedRequest, LoadOptions, ScoreRequest, parts};
+use super::outcome::{CountOutcome, EmbedOutcome, EmbedReply, LoadOutcome, ScoreOutcome, ScoreReply, count, promise};
+use crate::embedder::{self, EmbeddingHead};
+use crate::engine::{self, Answer, Engine};
+use crate::error::{Error, Result};
+use crate::options::Product;
+use crate::registry;
+use crate::reranker::{self, ScoreHead};
+use crate::session::{OutputKind, runtime_version};
+use crate::spec::HeadSpec;
+
+/// Loads a model, or shares the one that is loaded with equal options.
+#[napi(catch_unwind, ts_return_type = "Promise<LoadOutcome>")]
+pub fn load<'env>(env: &'env Env, options: LoadOptions) -> napi::Result<Object<'env>> {
+    let (model, source) = (options.model.clone(), options.source.clone());
+    let path = options.path.clone();
+    let (reply, promise) = promise(env, move |result: Result<Arc<Engine>>| {
+        LoadOutcome::from(result.map(|engine| Model { engine: Mutex::new(Some(engine)), model, source, path }))
+    })?;
+    match options.try_into() {
+        Ok(options) => registry::get_or_load(options, reply),
+        Err(error) => reply.send(Err(error)),
+    }
+    Ok(promise)
+}
+
+/// Cancels the work of the requests that carry it.
+#[napi]
+#[derive(Default)]
+pub struct Ticket {
+    inner: engine::Ticket,
+}
+
+#[napi]
+impl Ticket {
+    #[napi(constructor, catch_unwind)]
+    pub fn new() -> Self {
+        Ticket::default()
+    }
+
+    /// Ends the work: what has not run will not.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self) {
+        self.inner.cancel();
+    }
+}
+
+/// A handle on a loaded model.
+#[napi]
+pub struct Model {
+    engine: Mutex<Option<Arc<Engine>>>,
+    model: String,
+    source: String,
+    path: String,
+}
+
+#[napi]
+impl Model {
+    fn engine(&self) -> Result<Arc<Engine>> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::Disposed)
+    }
+
+    /// `ModelInfo` as JSON, or an empty string once the handle is disposed.
+    #[napi(catch_unwind)]
+    pub fn info(&self) -> String {
+        self.engine().map(|engine| self.describe(&engine).to_string()).unwrap_or_default()
+    }
+
+    fn describe(&self, engine: &Engine) -> serde_json::Value {
+        let spec = &engine.spec;
+        let (pooling, normalize) = match &spec.head {
+            HeadSpec::Embedding(head) if engine.output_kind() == OutputKind::Tokens => {
+                let names: Vec<_> = head.pooling.iter().map(|pooling| pooling.as_str()).collect();
+                (if let [name] = names.as_slice() { json!(name) } else { json!(names) }, json!(head.normalize))
+            }
+            HeadSpec::Embedding(head) => (json!(null), json!(head.normalize)),
+            HeadSpec::Score(_) => (json!(null), json!(null)),
+        };
+        json!({
+            "model": self.model,
+            "source": self.source,
+            "path": self.path,
+            "commit": null,
+            "file": spec.graph.relative,
+            "dtype": spec.graph.dtype.map(|dtype| dtype.as_str()),
+            "kind": match engine.options.product { Product::Embedder => "embedder", Product::Reranker => "reranker" },
+            "dimensions": match engine.options.product {
+                Product::Embedder => embedder::dimensions(engine).ok(),
+                Product::Reranker => None,
+            },
+            "maxLength": spec.max_length.default,
+            "pooling": pooling,
+            "normalize": normalize,
+            "prompts": spec.prompts,
+            "device": "cpu",
+            "provider": "CPUExecutionProvider",
+            "onnxruntime": runtime_version(),
+            "assumed": spec.assumed,
+        })
+    }
+
+    /// UTF-16 units of each text to pass first; 4294967295 asks for whole texts.
+    #[napi(catch_unwind)]
+    pub fn prefix(&self, max_length: Option<u32>, truncation: Option<String>) -> u32 {
+        let truncation = truncation.and_then(|word| word.parse().ok());
+        let units =
+            self.engine().and_then(|engine| engine.prefix_units(max_length.map(|length| length as usize), truncation));
+        // A limit that does not fit is refused when the request comes.
+        units.ok().flatten().map_or(u32::MAX, count)
+    }
+
+    /// Embeds texts.
+    #[napi(catch_unwind, ts_return_type = "Promise<EmbedOutcome>")]
+    pub fn embed<'env>(&self, env: &'env Env, request: EmbedRequest, ticket: &Ticket) -> napi::Result<Object<'env>> {
+        let (reply, promise) = promise(env, embed_outcome)?;
+        match self.engine().and_then(|engine| Ok((engine, request.resolve()?))) {
+            Ok((engine, (texts, options, continued))) => {
+                embedder::embed(&engine, texts, options, ticket.inner.clone(), continued, reply);
+            }
+            Err(error) => reply.send(Err(error)),
+        }
+        Ok(promise)
+    }
+
+    /// Scores pairs.
+    #[napi(catch_unwind, ts_return_type = "Promise<ScoreOutcome>")]
+    pub fn score<'env>(&self, env: &'env Env, request: ScoreRequest, ticket: &Ticket) -> napi::Result<Object<'env>> {
+        let (reply, promise) = promise(env, score_outcome)?;
+        match self.engine().and_then(|engine| Ok((engine, request.resolve()?))) {
+            Ok((engine, (queries, documents, options, continued))) => {
+                reranker::score(&engine, queries, documents, &options, ticket.inner.clone(), continued, reply);
+            }
+            Err(error) => reply.send(Err(error)),
+        }
+        Ok(promise)
+    }
+
+    /// Counts the tokens of whole texts, special tokens included.
+    #[napi(catch_unwind, ts_return_type = "Promise<CountOutcome>")]
+    pub fn count<'env>(&self, env: &'env Env, texts: Vec<String>, ticket: &Ticket) -> napi::Result<Object<'env>> {
+        let (reply, promise) =
+            promise(env, |counts: Result<Vec<u32>>| CountOutcome::from(counts.map(Uint32Array::new)))?;
+        match self.engine() {
+            Ok(engine) => engine.count(texts, ticket.inner.clone(), reply),
+            Err(error) => reply.send(Err(error)),
+        }
+        Ok(promise)
+    }
+
+    /// Ends this handle. The session goes with its last holder, on another thread: freeing weights takes time.
+    #[napi(catch_unwind)]
+    pub fn dispose(&self) {
+        release(self.engine.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        release(self.engine.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+fn release(engine: Option<Arc<Engine>>) {
+    if let Some(engine) = engine {
+        // Where no thread can be had, the closure is dropped here, and the engine with it.
+        let _ = std::thread::Builder::new().name("vecrank-release".into()).spawn(move || drop(engine));
+    }
+}
+
+fn embed_outcome(answer: Result<Answer<EmbeddingHead>>) -> EmbedOutcome {
+    EmbedOutcome::from(answer.map(|answer| match answer {
+        Answer::Done(embeddings) => EmbedReply::from(embeddings),
+        Answer::Short(short) => EmbedReply::from(Short { call: Mutex::new(Some(ShortCall::Embed(short))) }),
+    }))
+}
+
+fn score_outcome(answer: Result<Answer<ScoreHead>>) -> ScoreOutcome {
+    ScoreOutcome::from(answer.map(|answer| match answer {
+        Answer::Done(scores) => ScoreReply::from(scores),
+        Answer::Short(short) => ScoreReply::from(Short { call: Mutex::new(Some(ShortCall::Score(short))) }),
+    }))
+}
+
+/// A call that needs longer prefixes of some texts. Nothing has run.
+#[napi]
+pub struct Short {
+    call: Mutex<Option<ShortCall>>,
+}
+
+enum ShortCall {
+    Embed(Box<engine::Short<EmbeddingHead>>),
+    Score(Box<engine::Short<ScoreHead>>),
+}
+
+fn indices(rows: &[usize]) -> Uint32Array {
+    Uint32Array::new(rows.iter().map(|row| count(*row)).collect())
+}
+
+fn resumed_twice() -> Error {
+    Error::InvalidArgument("Expected a call that waits for longer texts, but it was gone on with already".into())
+}
+
+#[napi]
+impl Short {
+    fn take(&self) -> Option<ShortCall> {
+        self.call.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Indices of the texts, or documents, that were too short.
+    #[napi(getter, catch_unwind)]
+    pub fn texts(&self) -> Uint32Array {
+        match &*self.call.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(ShortCall::Embed(short)) => indices(short.texts()),
+            Some(ShortCall::Score(short)) => indices(short.texts()),
+            None => indices(&[]),
+        }
+    }
+
+    /// Indices of the queries that were too short.
+    #[napi(getter, catch_unwind)]
+    pub fn queries(&self) -> Uint32Array {
+        match &*self.call.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(ShortCall::Score(short)) => indices(short.queries()),
+            _ => indices(&[]),
+        }
+    }
+
+    /// Goes on with longer prefixes, in the order of `texts`.
+    #[napi(catch_unwind, ts_return_type = "Promise<EmbedOutcome>")]
+    pub fn resume_embed<'env>(
+        &self,
+        env: &'env Env,
+        texts: Vec<String>,
+        cut: Uint8Array,
+    ) -> napi::Result<Object<'env>> {
+        let (reply, promise) = promise(env, embed_outcome)?;
+        match self.take() {
+            Some(ShortCall::Embed(short)) => short.resume(parts(texts, &cut), Vec::new(), reply),
+            _ => reply.send(Err(resumed_twice())),
+        }
+        Ok(promise)
+    }
+
+    /// Goes on with longer prefixes, in the order of `queries` and `texts`.
+    #[napi(catch_unwind, ts_return_type = "Promise<ScoreOutcome>")]
+    pub fn resume_score<'env>(
+        &self,
+        env: &'env Env,
+        queries: Vec<String>,
+        queries_cut: Uint8Array,
+        documents: Vec<String>,
+        documents_cut: Uint8Array,
+    ) -> napi::Result<Object<'env>> {
+        let (reply, promise) = promise(env, score_outcome)?;
+        match self.take() {
+            Some(ShortCall::Score(short)) => {
+                short.resume(parts(documents, &documents_cut), parts(queries, &queries_cut), reply);
+            }
+            _ => reply.send(Err(resumed_twice())),
+        }
+        Ok(promise)
+    }
+}

@@ -1,0 +1,171 @@
+//! What JavaScript passes, and its one conversion into resolved options. `index.js` has checked the types.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use napi::bindgen_prelude::{Float32Array, Uint8Array};
+use napi_derive::napi;
+
+use crate::error::{Error, Result};
+use crate::options::{self, Prompt, Ranges, available_threads};
+use crate::tokenizer::Part;
+
+/// How to load a model. Absent means the default.
+#[napi(object, object_to_js = false)]
+pub struct LoadOptions {
+    /// `'embedder'` or `'reranker'`.
+    #[napi(ts_type = "'embedder' | 'reranker'")]
+    pub kind: String,
+    /// The model's folder, absolute.
+    pub path: String,
+    /// `'folder'` or `'package'`, for `info()`.
+    #[napi(ts_type = "'folder' | 'package'")]
+    pub source: String,
+    /// The model as the user named it, for `info()`.
+    pub model: String,
+    pub dtype: Option<String>,
+    pub file: Option<String>,
+    pub device: Option<String>,
+    pub threads: Option<u32>,
+    pub max_length: Option<u32>,
+    pub truncation: Option<String>,
+    pub pooling: Option<String>,
+    pub normalize: Option<bool>,
+    pub prompts: Option<HashMap<String, String>>,
+    pub queue_calls: Option<f64>,
+    pub queue_tokens: Option<f64>,
+}
+
+/// One embedding request.
+#[napi(object, object_to_js = false)]
+pub struct EmbedRequest {
+    pub texts: Vec<String>,
+    /// 1 where the text of the same place is only a prefix of the user's.
+    pub cut: Uint8Array,
+    /// `'query'` or `'document'`: use that prompt.
+    #[napi(ts_type = "'query' | 'document'")]
+    pub task: Option<String>,
+    pub prompt: Option<String>,
+    pub prompt_text: Option<String>,
+    pub pooling: Option<String>,
+    pub normalize: Option<bool>,
+    pub dimensions: Option<u32>,
+    pub output: Option<String>,
+    pub ranges_min: Option<Float32Array>,
+    pub ranges_max: Option<Float32Array>,
+    pub truncation: Option<String>,
+    pub max_length: Option<u32>,
+    /// Part of a call that was accepted before: not refused by the queue's bounds.
+    pub continued: Option<bool>,
+}
+
+/// One scoring request.
+#[napi(object, object_to_js = false)]
+pub struct ScoreRequest {
+    /// One for all documents, or one for each.
+    pub queries: Vec<String>,
+    pub queries_cut: Uint8Array,
+    pub documents: Vec<String>,
+    pub documents_cut: Uint8Array,
+    pub activation: Option<String>,
+    pub truncation: Option<String>,
+    pub max_length: Option<u32>,
+    /// Part of a call that was accepted before.
+    pub continued: Option<bool>,
+}
+
+fn word<T: std::str::FromStr<Err = Error>>(given: Option<&String>) -> Result<Option<T>> {
+    given.map(|word| word.parse()).transpose()
+}
+
+fn size(given: Option<u32>) -> Option<usize> {
+    given.map(|number| number as usize)
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
+fn bound(given: Option<f64>, default: usize) -> usize {
+    given.map_or(default, |number| number as usize)
+}
+
+impl TryFrom<LoadOptions> for options::LoadOptions {
+    type Error = Error;
+
+    fn try_from(given: LoadOptions) -> Result<Self> {
+        let product = match given.kind.as_str() {
+            "reranker" => options::Product::Reranker,
+            _ => options::Product::Embedder,
+        };
+        if let Some(device) = given.device.as_deref()
+            && device != "auto"
+            && device != "cpu"
+        {
+            return Err(Error::InvalidArgument(format!(
+                "Expected 'auto' or 'cpu' for `device` but received '{device}', which is not in this version"
+            )));
+        }
+        let defaults = options::LoadOptions::new(product, PathBuf::from(&given.path));
+        Ok(options::LoadOptions {
+            dtype: word(given.dtype.as_ref())?.unwrap_or(defaults.dtype),
+            file: given.file,
+            threads: size(given.threads).unwrap_or_else(available_threads),
+            max_length: size(given.max_length),
+            truncation: word(given.truncation.as_ref())?,
+            pooling: word(given.pooling.as_ref())?,
+            normalize: given.normalize,
+            prompts: given.prompts.map(BTreeMap::from_iter),
+            queue_calls: bound(given.queue_calls, defaults.queue_calls),
+            queue_tokens: bound(given.queue_tokens, defaults.queue_tokens),
+            ..defaults
+        })
+    }
+}
+
+/// The texts with the mark of those that are only prefixes.
+pub(super) fn parts(texts: Vec<String>, cut: &[u8]) -> Vec<Part> {
+    texts.into_iter().enumerate().map(|(at, text)| Part { text, cut: cut.get(at).copied().unwrap_or(0) != 0 }).collect()
+}
+
+impl EmbedRequest {
+    /// The texts, the options, and whether the call goes on with an earlier one.
+    pub(super) fn resolve(self) -> Result<(Vec<Part>, options::EmbedOptions, bool)> {
+        let prompt = match (self.prompt_text, self.prompt, self.task.as_deref()) {
+            (Some(text), _, _) => Prompt::Text(text),
+            (None, Some(name), _) => Prompt::Named(name),
+            (None, None, Some("query")) => Prompt::Query,
+            (None, None, Some("document")) => Prompt::Document,
+            (None, None, _) => Prompt::Default,
+        };
+        let ranges =
+            self.ranges_min.zip(self.ranges_max).map(|(min, max)| Ranges { min: min.to_vec(), max: max.to_vec() });
+        let options = options::EmbedOptions {
+            prompt,
+            pooling: word(self.pooling.as_ref())?,
+            normalize: self.normalize,
+            dimensions: size(self.dimensions),
+            output: word(self.output.as_ref())?,
+            ranges,
+            truncation: word(self.truncation.as_ref())?,
+            max_length: size(self.max_length),
+        };
+        Ok((parts(self.texts, &self.cut), options, self.continued.unwrap_or(false)))
+    }
+}
+
+/// Queries, documents, options, and whether the call goes on with an earlier one.
+pub(super) type ResolvedScore = (Vec<Part>, Vec<Part>, options::ScoreOptions, bool);
+
+impl ScoreRequest {
+    pub(super) fn resolve(self) -> Result<ResolvedScore> {
+        let options = options::ScoreOptions {
+            activation: word(self.activation.as_ref())?,
+            truncation: word(self.truncation.as_ref())?,
+            max_length: size(self.max_length),
+        };
+        Ok((
+            parts(self.queries, &self.queries_cut),
+            parts(self.documents, &self.documents_cut),
+            options,
+            self.continued.unwrap_or(false),
+        ))
+    }
+}

@@ -1,0 +1,181 @@
+//! Results as JavaScript objects, and the only place where a promise is made.
+
+use napi::bindgen_prelude::{Either3, Env, Float32Array, Int8Array, Object, ToNapiValue, Uint8Array, Uint32Array};
+use napi_derive::napi;
+
+use super::model::{Model, Short};
+use crate::embedder::Embeddings;
+use crate::error::Error;
+use crate::head::OutputData;
+use crate::reply::Reply;
+use crate::reranker::Scores;
+
+/// What went wrong.
+#[napi(object, object_from_js = false)]
+pub struct NativeError {
+    /// A code of API.md, such as `ERR_MODEL_NOT_FOUND`.
+    pub code: String,
+    /// The sentence for the user.
+    pub message: String,
+    /// The sentences of the errors below, outermost first.
+    pub causes: Vec<String>,
+}
+
+impl From<Error> for NativeError {
+    fn from(error: Error) -> Self {
+        NativeError { code: error.code().to_owned(), message: error.to_string(), causes: error.causes() }
+    }
+}
+
+macro_rules! outcome {
+    ($(#[$meta:meta])* $name:ident, $value:ty) => {
+        $(#[$meta])*
+        #[napi(object, object_from_js = false)]
+        pub struct $name {
+            /// The result, where there is one.
+            pub value: Option<$value>,
+            /// What went wrong, where something did.
+            pub error: Option<NativeError>,
+        }
+
+        impl From<Result<$value, Error>> for $name {
+            fn from(result: Result<$value, Error>) -> Self {
+                match result {
+                    Ok(value) => $name { value: Some(value), error: None },
+                    Err(error) => $name { value: None, error: Some(error.into()) },
+                }
+            }
+        }
+    };
+}
+
+outcome!(
+    /// Of `load`.
+    LoadOutcome,
+    Model
+);
+outcome!(
+    /// Of `Model.embed`.
+    EmbedOutcome,
+    EmbedReply
+);
+outcome!(
+    /// Of `Model.score`.
+    ScoreOutcome,
+    ScoreReply
+);
+outcome!(
+    /// Of `Model.count`.
+    CountOutcome,
+    Uint32Array
+);
+outcome!(
+    /// Of `order`.
+    OrderOutcome,
+    Ordered
+);
+
+/// Vectors, or what is needed to go on.
+#[napi(object, object_from_js = false)]
+pub struct EmbedReply {
+    /// The vectors one after the other; absent where `short` is there.
+    pub data: Option<Either3<Float32Array, Int8Array, Uint8Array>>,
+    /// How many vectors.
+    pub rows: u32,
+    /// Length of a vector, before bits are packed.
+    pub dimensions: u32,
+    /// Tokens that went into the network.
+    pub tokens: f64,
+    /// Texts that were cut.
+    pub truncated: u32,
+    /// Longer prefixes of some texts are needed.
+    pub short: Option<Short>,
+}
+
+/// Scores, or what is needed to go on.
+#[napi(object, object_from_js = false)]
+pub struct ScoreReply {
+    /// One score a pair; absent where `short` is there.
+    pub scores: Option<Float32Array>,
+    /// Tokens that went into the network.
+    pub tokens: f64,
+    /// Pairs that were cut.
+    pub truncated: u32,
+    /// Longer prefixes of some texts are needed.
+    pub short: Option<Short>,
+}
+
+/// Scores from the best to the worst.
+#[napi(object, object_from_js = false)]
+pub struct Ordered {
+    /// Where each score stood.
+    pub indices: Uint32Array,
+    /// The scores in their new order.
+    pub scores: Float32Array,
+}
+
+/// A count as JavaScript's 32-bit one.
+pub(super) fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "token counts are far below 2^53")]
+fn tokens(number: usize) -> f64 {
+    number as f64
+}
+
+impl From<Embeddings> for EmbedReply {
+    fn from(embeddings: Embeddings) -> Self {
+        let data = match embeddings.data {
+            OutputData::Float32(data) => Either3::A(Float32Array::new(data)),
+            OutputData::Int8(data) => Either3::B(Int8Array::new(data)),
+            OutputData::Uint8(data) => Either3::C(Uint8Array::new(data)),
+        };
+        EmbedReply {
+            data: Some(data),
+            rows: count(embeddings.rows),
+            dimensions: count(embeddings.dimensions),
+            tokens: tokens(embeddings.tokens),
+            truncated: count(embeddings.truncated),
+            short: None,
+        }
+    }
+}
+
+impl From<Short> for EmbedReply {
+    fn from(short: Short) -> Self {
+        EmbedReply { data: None, rows: 0, dimensions: 0, tokens: 0.0, truncated: 0, short: Some(short) }
+    }
+}
+
+impl From<Scores> for ScoreReply {
+    fn from(scores: Scores) -> Self {
+        ScoreReply {
+            scores: Some(Float32Array::new(scores.scores)),
+            tokens: tokens(scores.tokens),
+            truncated: count(scores.truncated),
+            short: None,
+        }
+    }
+}
+
+impl From<Short> for ScoreReply {
+    fn from(short: Short) -> Self {
+        ScoreReply { scores: None, tokens: 0.0, truncated: 0, short: Some(short) }
+    }
+}
+
+/// A promise, and the reply that fulfils it. `convert` runs on the JavaScript thread.
+pub(super) fn promise<'env, T, O>(
+    env: &'env Env,
+    convert: impl FnOnce(Result<T, Error>) -> O + Send + 'static,
+) -> napi::Result<(Reply<T>, Object<'env>)>
+where
+    T: Send + 'static,
+    O: ToNapiValue + 'static,
+{
+    type Resolver<O> = Box<dyn FnOnce(Env) -> napi::Result<O> + Send>;
+    let (deferred, promise) = env.create_deferred::<O, Resolver<O>>()?;
+    let reply = Reply::new(move |answer| deferred.resolve(Box::new(move |_| Ok(convert(answer)))));
+    Ok((reply, promise))
+}

@@ -1,0 +1,263 @@
+//! Resolved options: what the program uses, every field concrete or openly absent.
+//!
+//! `node/options.rs` turns what the user typed into these; nothing here does I/O.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vmeta])* $variant),+ }
+
+        impl $name {
+            /// The word as users write it.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $word),+ }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = Error;
+            fn from_str(word: &str) -> Result<Self> {
+                match word {
+                    $($word => Ok($name::$variant),)+
+                    _ => Err(Error::InvalidArgument(format!(
+                        concat!("Expected one of ", $("'", $word, "' ",)+ "for `", $what, "` but received '{}'"), word
+                    ))),
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// Number format of the weights, by Transformers.js' file suffixes.
+    DType, "dtype" {
+        /// What the repository declares, else fp32, else the first that exists.
+        Auto = "auto",
+        /// `model.onnx`
+        Fp32 = "fp32",
+        /// `model_fp16.onnx`
+        Fp16 = "fp16",
+        /// `model_quantized.onnx`
+        Q8 = "q8",
+        /// `model_int8.onnx`
+        Int8 = "int8",
+        /// `model_uint8.onnx`
+        Uint8 = "uint8",
+        /// `model_q4.onnx`
+        Q4 = "q4",
+        /// `model_q4f16.onnx`
+        Q4f16 = "q4f16",
+        /// `model_bnb4.onnx`
+        Bnb4 = "bnb4",
+    }
+}
+
+impl DType {
+    /// What stands between `model` and `.onnx` in the file's name.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            DType::Auto | DType::Fp32 => "",
+            DType::Fp16 => "_fp16",
+            DType::Q8 => "_quantized",
+            DType::Int8 => "_int8",
+            DType::Uint8 => "_uint8",
+            DType::Q4 => "_q4",
+            DType::Q4f16 => "_q4f16",
+            DType::Bnb4 => "_bnb4",
+        }
+    }
+
+    /// The order in which `auto` looks for a file when the declared one is missing.
+    pub const PREFERENCE: [DType; 6] = [DType::Fp32, DType::Fp16, DType::Q8, DType::Int8, DType::Uint8, DType::Q4];
+
+    /// Every number format, for reading a file's name.
+    pub const ALL: [DType; 8] =
+        [DType::Fp32, DType::Fp16, DType::Q8, DType::Int8, DType::Uint8, DType::Q4, DType::Q4f16, DType::Bnb4];
+}
+
+words! {
+    /// What happens to a text with more tokens than the limit.
+    Truncation, "truncation" {
+        /// The end is cut off.
+        Right = "right",
+        /// The beginning is cut off.
+        Left = "left",
+        /// The call fails with `ERR_TOO_LONG`.
+        Error = "error",
+    }
+}
+
+words! {
+    /// How token vectors become one vector. All honour the attention mask and either padding side.
+    Pooling, "pooling" {
+        /// The first token.
+        Cls = "cls",
+        /// The largest value of each dimension.
+        Max = "max",
+        /// The average.
+        Mean = "mean",
+        /// The sum divided by the square root of the number of tokens.
+        MeanSqrtLen = "mean_sqrt_len",
+        /// The average weighted by position, 1 for the first token.
+        WeightedMean = "weighted_mean",
+        /// The last token.
+        Last = "last",
+    }
+}
+
+words! {
+    /// Format of the vectors that a call returns.
+    Output, "output" {
+        /// 32-bit floats.
+        Float32 = "float32",
+        /// `uint8` less 128.
+        Int8 = "int8",
+        /// 256 steps between each dimension's minimum and maximum.
+        Uint8 = "uint8",
+        /// `ubinary` less 128, as signed bytes.
+        Binary = "binary",
+        /// One bit a dimension, 1 where it is positive, first dimension in the highest bit.
+        Ubinary = "ubinary",
+    }
+}
+
+words! {
+    /// What is applied to a reranker's logit.
+    Activation, "activation" {
+        /// Nothing: the raw logit.
+        None = "none",
+        /// 1 / (1 + e^-x)
+        Sigmoid = "sigmoid",
+        /// What the repository declares; sentence-transformers' default where it declares nothing.
+        Default = "default",
+    }
+}
+
+/// What a model is loaded as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Product {
+    /// Texts to vectors.
+    Embedder,
+    /// Pairs of texts to scores.
+    Reranker,
+}
+
+/// How to load a model. Equal options share one loaded model in the process.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LoadOptions {
+    /// What the model is loaded as.
+    pub product: Product,
+    /// The model's folder, absolute.
+    pub path: std::path::PathBuf,
+    /// Weights to use. Default [`DType::Auto`].
+    pub dtype: DType,
+    /// An explicit ONNX file inside the folder; wins over `dtype`.
+    pub file: Option<String>,
+    /// Threads that run inference. Default: the CPUs that this process may use.
+    pub threads: usize,
+    /// Tokens a text (or pair) may have. Default: the repository's rule.
+    pub max_length: Option<usize>,
+    /// What happens to longer texts. Default [`Truncation::Right`], or the side that `tokenizer.json` declares.
+    pub truncation: Option<Truncation>,
+    /// Overrides the repository's pooling.
+    pub pooling: Option<Pooling>,
+    /// Overrides the repository's normalisation.
+    pub normalize: Option<bool>,
+    /// Overrides the repository's prompts.
+    pub prompts: Option<BTreeMap<String, String>>,
+    /// Calls that may wait.
+    pub queue_calls: usize,
+    /// Tokens that may wait.
+    pub queue_tokens: usize,
+}
+
+impl LoadOptions {
+    /// Options with every default for the model in `path`.
+    #[must_use]
+    pub fn new(product: Product, path: impl Into<std::path::PathBuf>) -> Self {
+        LoadOptions {
+            product,
+            path: path.into(),
+            dtype: DType::Auto,
+            file: None,
+            threads: available_threads(),
+            max_length: None,
+            truncation: None,
+            pooling: None,
+            normalize: None,
+            prompts: None,
+            queue_calls: 100_000,
+            queue_tokens: 64 << 20,
+        }
+    }
+}
+
+/// CPUs that this process may use: affinity and cgroup quotas counted in.
+#[must_use]
+pub fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Which text goes before each text of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Prompt {
+    /// The repository's default prompt, if it declares one.
+    #[default]
+    Default,
+    /// The prompt of this name; an unknown name is an error.
+    Named(String),
+    /// This text.
+    Text(String),
+    /// `query`'s prompt if there is one.
+    Query,
+    /// The first that is not empty of `document`, `passage`, `corpus`.
+    Document,
+}
+
+/// Lowest and highest value of each dimension, for `int8` and `uint8`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranges {
+    /// Lowest values, as many as dimensions.
+    pub min: Vec<f32>,
+    /// Highest values, as many as dimensions.
+    pub max: Vec<f32>,
+}
+
+/// How one embedding call runs.
+#[derive(Debug, Clone, Default)]
+pub struct EmbedOptions {
+    /// What goes before each text.
+    pub prompt: Prompt,
+    /// Overrides the loaded pooling.
+    pub pooling: Option<Pooling>,
+    /// Overrides the loaded normalisation.
+    pub normalize: Option<bool>,
+    /// Keep this many leading dimensions (Matryoshka); normalised after the cut where `normalize` holds.
+    pub dimensions: Option<usize>,
+    /// Format of the vectors. Default `float32`.
+    pub output: Option<Output>,
+    /// Needed for `int8` and `uint8`.
+    pub ranges: Option<Ranges>,
+    /// Overrides the loaded truncation.
+    pub truncation: Option<Truncation>,
+    /// Overrides the loaded limit.
+    pub max_length: Option<usize>,
+}
+
+/// How one scoring call runs.
+#[derive(Debug, Clone, Default)]
+pub struct ScoreOptions {
+    /// What is applied to the logit. Default: nothing.
+    pub activation: Option<Activation>,
+    /// Overrides the loaded truncation.
+    pub truncation: Option<Truncation>,
+    /// Overrides the loaded limit.
+    pub max_length: Option<usize>,
+}

@@ -1,0 +1,127 @@
+//! Pairs of texts to scores: raw logits, never a softmax of one number.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Ticket};
+use crate::error::{Error, Result};
+use crate::head::sigmoid;
+use crate::options::{Activation, Prompt, ScoreOptions};
+use crate::reply::Reply;
+use crate::session::RunOutput;
+use crate::spec::{DeclaredActivation, HeadSpec};
+use crate::tokenizer::Part;
+
+/// The scores of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// One a pair, in the order of the pairs.
+    pub scores: Vec<f32>,
+    /// Tokens that went into the network.
+    pub tokens: usize,
+    /// Pairs that were cut.
+    pub truncated: usize,
+}
+
+/// Scores `documents` against one query for all, or one for each. The answer comes on another thread.
+pub fn score(
+    engine: &Arc<Engine>,
+    queries: Vec<Part>,
+    documents: Vec<Part>,
+    options: &ScoreOptions,
+    ticket: Ticket,
+    continued: bool,
+    reply: Reply<Answer<ScoreHead>>,
+) {
+    match request(engine, queries, documents, options, ticket, continued) {
+        Ok(request) => engine.submit(request, reply),
+        Err(error) => reply.send(Err(error)),
+    }
+}
+
+fn request(
+    engine: &Arc<Engine>,
+    mut queries: Vec<Part>,
+    documents: Vec<Part>,
+    options: &ScoreOptions,
+    ticket: Ticket,
+    continued: bool,
+) -> Result<Request<ScoreHead>> {
+    let HeadSpec::Score(spec) = &engine.spec.head else {
+        return Err(Error::InvalidArgument("Expected a reranker but received an embedder".into()));
+    };
+    if queries.len() != 1 && queries.len() != documents.len() {
+        return Err(Error::InvalidArgument(format!(
+            "Expected 1 query or {} but received {}",
+            documents.len(),
+            queries.len()
+        )));
+    }
+    let prompt = engine.spec.prompt(&Prompt::Default)?;
+    if !prompt.is_empty() {
+        for query in &mut queries {
+            query.text.insert_str(0, prompt);
+        }
+    }
+    let sigmoid = match options.activation.unwrap_or(Activation::None) {
+        Activation::None => false,
+        Activation::Sigmoid => true,
+        Activation::Default => match &spec.activation {
+            DeclaredActivation::Identity => false,
+            DeclaredActivation::Sigmoid => true,
+            DeclaredActivation::Unsupported(found) => {
+                return Err(Error::ModelUnsupported(format!(
+                    "{found}, which is not supported. Use `activation: 'none'` or 'sigmoid'"
+                )));
+            }
+        },
+    };
+    Ok(Request {
+        inputs: Inputs::Pairs { queries, documents },
+        limit: engine.spec.max_length.of(options.max_length)?,
+        truncation: engine.truncation(options.truncation),
+        head: ScoreHead { labels: spec.labels, sigmoid },
+        ticket,
+        continued,
+    })
+}
+
+/// From logits to a score.
+#[derive(Debug)]
+pub struct ScoreHead {
+    labels: usize,
+    sigmoid: bool,
+}
+
+impl Head for ScoreHead {
+    type Output = Scores;
+
+    fn width(&self) -> usize {
+        1
+    }
+
+    fn read(&self, output: &RunOutput, at: usize, _tokens: Range<usize>, row: usize) -> Result<Vec<f32>> {
+        let RunOutput::Rows(logits) = output else {
+            return Err(Error::Internal("a reranker's output has three axes".into()));
+        };
+        // Two labels: second minus first is the log-odds; its sigmoid is the softmax probability.
+        let logit = if self.labels == 1 { logits[[at, 0]] } else { logits[[at, 1]] - logits[[at, 0]] };
+        if !logit.is_finite() {
+            return Err(Error::Numeric(format!(
+                "The network gave NaN or an infinite number for pair {row}. The model's file is damaged, or its number \
+                 format does not suffice: try another `dtype`"
+            )));
+        }
+        Ok(vec![if self.sigmoid { sigmoid(logit) } else { logit }])
+    }
+
+    fn read_nothing(&self, row: usize) -> Result<Vec<f32>> {
+        Err(Error::InvalidArgument(format!(
+            "Pair {row} has no tokens: both texts are empty and this model adds none. It has no score"
+        )))
+    }
+
+    fn finish(&self, numbers: Vec<f32>, counted: Counted) -> Result<Scores> {
+        Ok(Scores { scores: numbers, tokens: counted.tokens, truncated: counted.truncated })
+    }
+}

@@ -1,0 +1,371 @@
+//! Our threads and the queue in front of them. Knows nothing of models.
+//!
+//! Work is a [`Stage`]: some pieces that any worker may do in any order, and an end. Workers go round the waiting stages
+//! and take one piece of each, so a small call never waits for a large one to finish. A stage that fails, panics or is
+//! cancelled ends early; its other pieces are not done.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, Result, panic_message};
+
+/// Hostile tokenizers recurse; the default of 2 MiB is too little for them.
+const STACK_BYTES: usize = 8 << 20;
+
+/// Work in pieces.
+pub trait Stage: Send + Sync {
+    /// How many pieces there are. Fixed.
+    fn pieces(&self) -> usize;
+    /// Does one piece. Called once for each, by several workers at a time.
+    ///
+    /// # Errors
+    /// Any error ends the stage.
+    fn perform(&self, piece: usize) -> Result<()>;
+    /// Called once, after the last piece or the first failure.
+    fn finish(&self, outcome: Result<()>);
+    /// Whether nobody waits for the outcome any more.
+    fn is_cancelled(&self) -> bool;
+}
+
+/// How much may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Calls.
+    pub calls: usize,
+    /// Tokens.
+    pub tokens: usize,
+}
+
+/// The worker threads and their queue.
+pub struct Scheduler {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Rung when a stage comes or the scheduler closes.
+    bell: Condvar,
+    limits: QueueLimits,
+}
+
+#[derive(Default)]
+struct Queue {
+    stages: VecDeque<Arc<Running>>,
+    waiting_calls: usize,
+    waiting_tokens: usize,
+    closed: bool,
+}
+
+/// A stage on its way.
+struct Running {
+    stage: Arc<dyn Stage>,
+    progress: Mutex<Progress>,
+}
+
+struct Progress {
+    next: usize,
+    busy: usize,
+    outcome: Result<()>,
+    finished: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Scheduler {
+    /// Starts `threads` workers.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] where the system gives no thread.
+    pub fn start(threads: usize, limits: QueueLimits) -> Result<Self> {
+        let shared = Arc::new(Shared { queue: Mutex::default(), bell: Condvar::new(), limits });
+        let scheduler = Scheduler { shared };
+        for number in 0..threads.max(1) {
+            let shared = scheduler.shared.clone();
+            std::thread::Builder::new()
+                .name(format!("vecrank-{number}"))
+                .stack_size(STACK_BYTES)
+                .spawn(move || work(&shared))
+                .map_err(|source| Error::runtime("A worker thread could not be started", source))?;
+        }
+        Ok(scheduler)
+    }
+
+    /// Asks for room for a call of about `tokens`. It counts as waiting until the [`Admission`] is dropped.
+    ///
+    /// A call is refused only when others wait, so that one call of any size is accepted. `continued` calls belong to
+    /// one that was accepted before.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`]
+    pub fn admit(&self, tokens: usize, continued: bool) -> Result<Admission> {
+        let mut queue = self.shared.lock();
+        let limits = self.shared.limits;
+        let full =
+            queue.waiting_calls + 1 > limits.calls || queue.waiting_tokens.saturating_add(tokens) > limits.tokens;
+        if full && queue.waiting_calls > 0 && !continued {
+            return Err(Error::Overloaded(format!(
+                "The model's queue is full: {} calls with about {} tokens wait, at most {} calls and {} tokens may. \
+                 Try again later, or raise `queue`",
+                queue.waiting_calls, queue.waiting_tokens, limits.calls, limits.tokens
+            )));
+        }
+        queue.waiting_calls += 1;
+        queue.waiting_tokens = queue.waiting_tokens.saturating_add(tokens);
+        Ok(Admission { shared: self.shared.clone(), tokens })
+    }
+
+    /// Hands a stage to the workers.
+    pub fn submit(&self, stage: Arc<dyn Stage>) {
+        let progress = Progress { next: 0, busy: 0, outcome: Ok(()), finished: false };
+        let running = Arc::new(Running { stage, progress: Mutex::new(progress) });
+        self.shared.lock().stages.push_back(running);
+        self.shared.bell.notify_all();
+    }
+}
+
+impl Drop for Scheduler {
+    /// Workers end when the queue is empty. They are not waited for: the last owner may be one of them.
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.bell.notify_all();
+    }
+}
+
+impl std::fmt::Debug for Scheduler {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Scheduler").field("limits", &self.shared.limits).finish_non_exhaustive()
+    }
+}
+
+/// Room in the queue. Dropped when the call's work begins.
+pub struct Admission {
+    shared: Arc<Shared>,
+    tokens: usize,
+}
+
+impl Admission {
+    /// Replaces the estimate by the number of tokens.
+    pub fn set_tokens(&mut self, tokens: usize) {
+        let mut queue = self.shared.lock();
+        queue.waiting_tokens = queue.waiting_tokens.saturating_sub(self.tokens).saturating_add(tokens);
+        drop(queue);
+        self.tokens = tokens;
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let mut queue = self.shared.lock();
+        queue.waiting_calls = queue.waiting_calls.saturating_sub(1);
+        queue.waiting_tokens = queue.waiting_tokens.saturating_sub(self.tokens);
+    }
+}
+
+fn work(shared: &Shared) {
+    loop {
+        let running = {
+            let mut queue = shared.lock();
+            loop {
+                if let Some(running) = queue.stages.pop_front() {
+                    break running;
+                }
+                if queue.closed {
+                    return;
+                }
+                queue = shared.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+        };
+        let claimed = running.claim();
+        if claimed.is_some() && running.has_more() {
+            shared.lock().stages.push_back(running.clone());
+            shared.bell.notify_one();
+        }
+        running.advance(claimed);
+    }
+}
+
+impl Running {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next piece to do, if the stage still goes on.
+    fn claim(&self) -> Option<usize> {
+        let cancelled = self.stage.is_cancelled();
+        let mut progress = self.progress();
+        if cancelled && progress.outcome.is_ok() {
+            progress.outcome = Err(Error::Cancelled);
+        }
+        if progress.outcome.is_err() || progress.next >= self.stage.pieces() {
+            return None;
+        }
+        progress.next += 1;
+        progress.busy += 1;
+        Some(progress.next - 1)
+    }
+
+    fn has_more(&self) -> bool {
+        let progress = self.progress();
+        progress.outcome.is_ok() && progress.next < self.stage.pieces()
+    }
+
+    /// Does the claimed piece, and ends the stage where it was the last.
+    fn advance(&self, claimed: Option<usize>) {
+        let outcome = claimed.map_or(Ok(()), |piece| caught(|| self.stage.perform(piece)));
+        let mut progress = self.progress();
+        progress.busy -= usize::from(claimed.is_some());
+        if let Err(error) = outcome
+            && progress.outcome.is_ok()
+        {
+            progress.outcome = Err(error);
+        }
+        let over = progress.outcome.is_err() || progress.next >= self.stage.pieces();
+        if !over || progress.busy > 0 || progress.finished {
+            return;
+        }
+        progress.finished = true;
+        let outcome = std::mem::replace(&mut progress.outcome, Ok(()));
+        drop(progress);
+        // A panic in here drops the stage's reply, which then answers with an error.
+        let _ = caught(|| {
+            self.stage.finish(outcome);
+            Ok(())
+        });
+    }
+}
+
+fn caught(work: impl FnOnce() -> Result<()>) -> Result<()> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Internal(panic_message(panic.as_ref()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::{Reply, pair};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    const LIMITS: QueueLimits = QueueLimits { calls: 2, tokens: 100 };
+
+    struct Probe {
+        pieces: usize,
+        work: Box<dyn Fn(usize) -> Result<()> + Send + Sync>,
+        reply: Mutex<Option<Reply<()>>>,
+        cancelled: AtomicBool,
+    }
+
+    impl Stage for Probe {
+        fn pieces(&self) -> usize {
+            self.pieces
+        }
+        fn perform(&self, piece: usize) -> Result<()> {
+            (self.work)(piece)
+        }
+        fn finish(&self, outcome: Result<()>) {
+            self.reply.lock().expect("lock").take().expect("finished once").send(outcome);
+        }
+        fn is_cancelled(&self) -> bool {
+            self.cancelled.load(Ordering::SeqCst)
+        }
+    }
+
+    fn probe(
+        pieces: usize,
+        work: impl Fn(usize) -> Result<()> + Send + Sync + 'static,
+    ) -> (Arc<Probe>, impl FnOnce() -> Result<()>) {
+        let (reply, wait) = pair();
+        let reply = Mutex::new(Some(reply));
+        (Arc::new(Probe { pieces, work: Box::new(work), reply, cancelled: AtomicBool::new(false) }), wait)
+    }
+
+    #[test]
+    fn every_piece_is_done_once() {
+        let scheduler = Scheduler::start(4, LIMITS).expect("threads");
+        let counts: Arc<Vec<AtomicUsize>> = Arc::new((0..1000).map(|_| AtomicUsize::new(0)).collect());
+        let seen = counts.clone();
+        let (stage, wait) = probe(1000, move |piece| {
+            seen[piece].fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
+        scheduler.submit(stage);
+        wait().expect("done");
+        assert!(counts.iter().all(|count| count.load(Ordering::SeqCst) == 1));
+    }
+
+    #[test]
+    fn a_stage_without_pieces_finishes() {
+        let scheduler = Scheduler::start(1, LIMITS).expect("threads");
+        let (stage, wait) = probe(0, |_| Ok(()));
+        scheduler.submit(stage);
+        wait().expect("done");
+    }
+
+    #[test]
+    fn a_failure_and_a_panic_end_their_stage_only() {
+        let scheduler = Scheduler::start(2, LIMITS).expect("threads");
+        let (bad, wait_bad) = probe(100, |piece| if piece == 3 { panic!("no") } else { Ok(()) });
+        let (good, wait_good) = probe(100, |_| Ok(()));
+        scheduler.submit(bad);
+        scheduler.submit(good);
+        let error = wait_bad().expect_err("panicked");
+        assert_eq!(error.code(), "ERR_INTERNAL");
+        assert!(error.to_string().contains("no"));
+        wait_good().expect("untouched");
+    }
+
+    #[test]
+    fn a_small_stage_does_not_wait_for_a_large_one() {
+        let scheduler = Scheduler::start(1, LIMITS).expect("threads");
+        let (gate_sender, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Mutex::new(gate);
+        let done = Arc::new(AtomicUsize::new(0));
+        let counted = done.clone();
+        let (large, wait_large) = probe(1000, move |piece| {
+            if piece == 0 {
+                gate.lock().expect("lock").recv().expect("opened");
+            }
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
+        let at = done.clone();
+        let seen = Arc::new(AtomicUsize::new(usize::MAX));
+        let stored = seen.clone();
+        let (small, wait_small) = probe(1, move |_| {
+            stored.store(at.load(Ordering::SeqCst), Ordering::SeqCst);
+            Ok(())
+        });
+        scheduler.submit(large);
+        scheduler.submit(small);
+        gate_sender.send(()).expect("open");
+        wait_small().expect("done");
+        wait_large().expect("done");
+        assert!(seen.load(Ordering::SeqCst) <= 2, "the small stage ran after {} pieces", seen.load(Ordering::SeqCst));
+    }
+
+    #[test]
+    fn a_cancelled_stage_does_no_more_pieces() {
+        let scheduler = Scheduler::start(1, LIMITS).expect("threads");
+        let (stage, wait) = probe(10, |_| Ok(()));
+        stage.cancelled.store(true, Ordering::SeqCst);
+        scheduler.submit(stage);
+        assert!(matches!(wait(), Err(Error::Cancelled)));
+    }
+
+    #[test]
+    fn calls_are_refused_only_while_others_wait() {
+        let scheduler = Scheduler::start(1, LIMITS).expect("threads");
+        let mut huge = scheduler.admit(1_000_000, false).expect("nobody waits");
+        assert_eq!(scheduler.admit(1, false).err().expect("full").code(), "ERR_OVERLOADED");
+        let continued = scheduler.admit(1, true).expect("part of an accepted call");
+        huge.set_tokens(10);
+        assert_eq!(scheduler.admit(1, false).err().expect("two calls wait").code(), "ERR_OVERLOADED");
+        drop(continued);
+        let second = scheduler.admit(50, false).expect("room again");
+        drop((huge, second));
+        scheduler.admit(1_000_000, false).expect("nobody waits");
+    }
+}

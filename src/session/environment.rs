@@ -1,0 +1,124 @@
+//! ONNX Runtime itself: one library, opened once from an absolute path, and one environment for the process's life.
+//!
+//! A second environment cannot be made, not even after the first one is gone; so it is never dropped. The library is
+//! checked against its pinned digest before it is opened, because opening it runs its code.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use once_cell::sync::OnceCell;
+use ort::environment::Environment;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// Versions and digests of the libraries that we ship; `scripts/onnxruntime.mjs` fetches by the same file.
+const PINS: &str = include_str!("../../scripts/onnxruntime.json");
+
+static LIBRARY: OnceCell<PathBuf> = OnceCell::new();
+static ENVIRONMENT: OnceCell<Environment> = OnceCell::new();
+/// Held while the environment is made, so that it is tried by one thread at a time.
+static MAKING: Mutex<()> = Mutex::new(());
+
+/// Says where ONNX Runtime's library lies. The first call wins; nothing is opened yet.
+pub fn set_library(path: &Path) {
+    if LIBRARY.set(path.to_path_buf()).is_ok() {
+        forbid_telemetry();
+    }
+}
+
+/// The version of ONNX Runtime that is pinned for this build.
+#[must_use]
+pub fn runtime_version() -> String {
+    pins().get("version").and_then(|version| version.as_str()).unwrap_or("unknown").to_owned()
+}
+
+/// The process's environment. A failure is tried again on the next call.
+pub(super) fn get() -> Result<&'static Environment> {
+    let _one_at_a_time = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    ENVIRONMENT.get_or_try_init(make)
+}
+
+fn make() -> Result<Environment> {
+    let library = LIBRARY.get().ok_or_else(|| Error::Runtime {
+        message: "ONNX Runtime's library was not named. Call `set_library` first".into(),
+        source: None,
+    })?;
+    if !library.is_absolute() {
+        return Err(Error::InvalidArgument(format!(
+            "Expected an absolute path for ONNX Runtime's library but received {}",
+            library.display()
+        )));
+    }
+    check_digest(library)?;
+    let builder = ort::init_from(library).map_err(|error| {
+        Error::runtime(format!("ONNX Runtime could not be opened from {}", library.display()), error.to_string())
+    })?;
+    builder
+        .with_name("vecrank")
+        .with_telemetry(false)
+        // Its warnings go to the standard error of the user's server; failures come back as errors anyway.
+        .with_logger(Arc::new(|_level, _category, _id, _location, _message| {}))
+        .build()
+        .map_err(|error| Error::runtime("ONNX Runtime's environment could not be made", error.to_string()))
+}
+
+/// Microsoft's builds upload usage data unless told not to; the variable is read when the environment is made.
+#[allow(unsafe_code, reason = "std::env::set_var; the one other place with unsafe code is run.rs")]
+fn forbid_telemetry() {
+    if std::env::var_os("ORT_DISABLE_TELEMETRY").is_none() {
+        // SAFETY: set_var races with getenv in other threads. This runs once in the process, on the thread that loads
+        // the addon, as an assignment to process.env in JavaScript would; no thread of ours or of ONNX Runtime runs yet.
+        unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
+    }
+}
+
+fn pins() -> serde_json::Value {
+    serde_json::from_str(PINS).unwrap_or_default()
+}
+
+/// A library by the name that we ship must be the one that we ship. One that the user names otherwise is the user's.
+fn check_digest(library: &Path) -> Result<()> {
+    let platform = match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => "linux-x64-gnu",
+        ("linux", "aarch64") => "linux-arm64-gnu",
+        ("macos", "aarch64") => "darwin-arm64",
+        ("windows", "x86_64") => "win32-x64-msvc",
+        ("windows", "aarch64") => "win32-arm64-msvc",
+        _ => return Ok(()),
+    };
+    let pins = pins();
+    let pin = |key: &str| pins.pointer(&format!("/platforms/{platform}/{key}")).and_then(|value| value.as_str());
+    let name = library.file_name().and_then(|name| name.to_str());
+    if pin("file").is_none() || name != pin("file") {
+        return Ok(());
+    }
+    let found = sha256(library).map_err(|source| Error::Runtime {
+        message: format!("ONNX Runtime's library could not be read at {}. Reinstall vecrank", library.display()),
+        source: Some(source.into()),
+    })?;
+    let expected = pin("sha256").unwrap_or_default();
+    if found != expected {
+        return Err(Error::Corrupt {
+            message: format!(
+                "{} is damaged: expected the SHA-256 {expected} but found {found}. Reinstall vecrank",
+                library.display()
+            ),
+        });
+    }
+    Ok(())
+}
+
+fn sha256(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        hasher.update(&buffer[..read]);
+    }
+}

@@ -1,0 +1,90 @@
+//! Cross-encoders: how many labels, and which activation the repository declares.
+//!
+//! Activation, in the reference's order (sentence-transformers 6.2, `CrossEncoder`): `activation_fn` of
+//! `config_sentence_transformers.json`, `config.json`'s `sentence_transformers.activation_fn`, its older
+//! `sbert_ce_default_activation_function`, else sigmoid for one label and identity for more.
+
+use super::{Configs, ScoreSpec};
+use crate::error::{Error, Result};
+
+/// The activation that a repository declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeclaredActivation {
+    /// The logit as it is.
+    Identity,
+    /// 1 / (1 + e^-x)
+    Sigmoid,
+    /// Something that this version does not apply: where it stands and what it is.
+    Unsupported(String),
+}
+
+pub(super) fn score(configs: &Configs, assumed: &mut Vec<String>) -> Result<ScoreSpec> {
+    refuse_other_kinds(configs)?;
+    let labels = labels(configs)?;
+    if labels > 2 {
+        return Err(Error::ModelUnsupported(format!(
+            "{}: the model has {labels} labels. A reranker has one (its logit) or two (second minus first); more is a classifier",
+            configs.config.file
+        )));
+    }
+    Ok(ScoreSpec { labels, activation: activation(configs, labels, assumed)? })
+}
+
+fn refuse_other_kinds(configs: &Configs) -> Result<()> {
+    if let Some(modules) = &configs.modules {
+        for module in modules.iter().skip(1) {
+            return Err(Error::ModelUnsupported(format!(
+                "modules.json: a reranker with the module \"{}\" is not supported in this version",
+                module.type_name
+            )));
+        }
+    }
+    if let Some(file) = &configs.sentence_transformers
+        && let Some(kind) = file.text("model_type")?
+        && kind != "CrossEncoder"
+    {
+        return Err(Error::ModelUnsupported(format!(
+            "{}: \"model_type\" is \"{kind}\". A reranker needs a cross-encoder; load this model as an embedder",
+            file.file
+        )));
+    }
+    match configs.architecture() {
+        Some(name) if !name.ends_with("ForSequenceClassification") => Err(Error::ModelUnsupported(format!(
+            "{}: \"architectures\" is [\"{name}\"]. A reranker needs a cross-encoder (…ForSequenceClassification)",
+            configs.config.file
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// `num_labels`, else the length of `id2label`, else transformers' default of 2.
+fn labels(configs: &Configs) -> Result<usize> {
+    if let Some(count) = configs.config.count("num_labels")? {
+        return Ok(count);
+    }
+    Ok(match configs.config.object("id2label")? {
+        Some(labels) => labels.entries().count(),
+        None => 2,
+    })
+}
+
+fn activation(configs: &Configs, labels: usize, assumed: &mut Vec<String>) -> Result<DeclaredActivation> {
+    let nested = configs.config.object("sentence_transformers")?;
+    let places = [
+        (configs.sentence_transformers.as_ref(), "activation_fn"),
+        (nested.as_ref(), "activation_fn"),
+        (Some(&configs.config), "sbert_ce_default_activation_function"),
+    ];
+    for (object, key) in places {
+        let Some(object) = object else { continue };
+        if let Some(path) = object.text(key)? {
+            return Ok(match path.rsplit('.').next() {
+                Some("Identity") => DeclaredActivation::Identity,
+                Some("Sigmoid") => DeclaredActivation::Sigmoid,
+                _ => DeclaredActivation::Unsupported(format!("{}: \"{key}\" is \"{path}\"", object.file)),
+            });
+        }
+    }
+    assumed.push("activation".into());
+    Ok(if labels == 1 { DeclaredActivation::Sigmoid } else { DeclaredActivation::Identity })
+}

@@ -1,0 +1,113 @@
+//! Which ONNX file of the repository is used.
+
+use std::path::PathBuf;
+
+use super::Configs;
+use crate::error::{Error, Result};
+use crate::files::ModelFolder;
+use crate::options::{DType, LoadOptions};
+
+/// The ONNX file and the number format that its name stands for.
+#[derive(Debug, Clone)]
+pub struct GraphFile {
+    /// Absolute path.
+    pub path: PathBuf,
+    /// Path inside the repository, with `/`.
+    pub relative: String,
+    /// Number format by the file's name; `None` for an explicit file whose name says nothing.
+    pub dtype: Option<DType>,
+}
+
+pub(super) fn find(folder: &ModelFolder, configs: &Configs, options: &LoadOptions) -> Result<GraphFile> {
+    if let Some(file) = &options.file {
+        let path = folder.path(file).map_err(|_| {
+            Error::InvalidArgument(format!(
+                "Expected a path inside the model's folder for `file` but received '{file}'"
+            ))
+        })?;
+        if !folder.has(file)? {
+            return Err(Error::FileNotFound(format!(
+                "{} has no file {file}, which `file` names",
+                folder.root().display()
+            )));
+        }
+        return Ok(GraphFile { path, relative: file.clone(), dtype: dtype_of(file) });
+    }
+
+    let wanted: Vec<DType> = match options.dtype {
+        DType::Auto => {
+            let declared = declared_dtype(configs)?;
+            declared.into_iter().chain(DType::PREFERENCE).collect()
+        }
+        dtype => vec![dtype],
+    };
+    let mut looked_for = Vec::new();
+    for dtype in wanted {
+        for relative in candidates(&configs.transformer, dtype) {
+            if folder.has(&relative)? {
+                return Ok(GraphFile { path: folder.path(&relative)?, relative, dtype: Some(dtype) });
+            }
+            if !looked_for.contains(&relative) {
+                looked_for.push(relative);
+            }
+        }
+    }
+    let message = format!(
+        "{} has no ONNX file{}. Looked for {}. Export one with `optimum-cli export onnx`, or name the file with `file`",
+        folder.root().display(),
+        if options.dtype == DType::Auto { String::new() } else { format!(" for dtype '{}'", options.dtype.as_str()) },
+        looked_for.join(", "),
+    );
+    // A dtype that the user asked for is a missing file; a repository without any ONNX file is another kind of model.
+    if options.dtype == DType::Auto { Err(Error::ModelUnsupported(message)) } else { Err(Error::FileNotFound(message)) }
+}
+
+/// Transformers.js and Optimum put files in `onnx/`; some repositories keep `model.onnx` in the root.
+fn candidates(transformer: &str, dtype: DType) -> Vec<String> {
+    let name = format!("model{}.onnx", dtype.suffix());
+    let mut list = vec![format!("{transformer}onnx/{name}"), format!("{transformer}{name}")];
+    if !transformer.is_empty() {
+        list.extend([format!("onnx/{name}"), name]);
+    }
+    list
+}
+
+fn declared_dtype(configs: &Configs) -> Result<Option<DType>> {
+    let Some(declared) = configs.config.object("transformers.js_config")? else { return Ok(None) };
+    // An object gives a dtype per file; the file that we use is called "model".
+    let word = match declared.get("dtype") {
+        Some(serde_json::Value::Object(by_file)) => by_file.get("model").and_then(|value| value.as_str()),
+        Some(value) => Some(value.as_str().ok_or_else(|| declared.wrong("dtype", "a string or an object"))?),
+        None => None,
+    };
+    word.map(|word| {
+        word.parse().map_err(|_| {
+            Error::ModelUnsupported(format!(
+                "{}: \"transformers.js_config.dtype\" is \"{word}\", which is not supported. Name one with `dtype`",
+                configs.config.file
+            ))
+        })
+    })
+    .transpose()
+    .map(|dtype: Option<DType>| dtype.filter(|dtype| *dtype != DType::Auto))
+}
+
+fn dtype_of(file: &str) -> Option<DType> {
+    let stem = file.rsplit('/').next().unwrap_or(file).strip_suffix(".onnx")?;
+    let by_suffix =
+        DType::ALL.into_iter().filter(|dtype| *dtype != DType::Fp32).find(|dtype| stem.ends_with(dtype.suffix()));
+    by_suffix.or_else(|| (stem == "model").then_some(DType::Fp32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_the_number_format() {
+        assert_eq!(dtype_of("onnx/model.onnx"), Some(DType::Fp32));
+        assert_eq!(dtype_of("onnx/model_q4f16.onnx"), Some(DType::Q4f16));
+        assert_eq!(dtype_of("model_quantized.onnx"), Some(DType::Q8));
+        assert_eq!(dtype_of("onnx/model_O3.onnx"), None);
+    }
+}

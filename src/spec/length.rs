@@ -1,0 +1,126 @@
+//! How many tokens a text may have.
+//!
+//! The reference's rule (sentence-transformers 6.2, `Transformer.__init__`): `max_seq_length` of
+//! `sentence_bert_config.json` (or `model_max_length` among the arguments that it keeps for the tokenizer), else
+//! `model_max_length` of `tokenizer_config.json` capped at the network's positions.
+//! The reference does not cap `max_seq_length` and crashes on long text; here it is capped too.
+
+use super::Configs;
+use crate::error::{Error, Result};
+use crate::files::{ModelFolder, Object};
+use crate::options::LoadOptions;
+
+/// Used where no file names any limit, so that memory stays bounded.
+const UNDECLARED: usize = 131_072;
+
+/// Older names of `sentence_bert_config.json`, in the reference's order.
+const SENTENCE_BERT_FILES: [&str; 7] = [
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_albert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json",
+];
+
+/// Families whose positions start after the padding id (`create_position_ids_from_input_ids` in transformers).
+const OFFSET_FAMILIES: [&str; 15] = [
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "camembert",
+    "mpnet",
+    "longformer",
+    "xmod",
+    "data2vec-text",
+    "roberta-prelayernorm",
+    "ibert",
+    "esm",
+    "luke",
+    "mluke",
+    "layoutlmv3",
+    "lilt",
+];
+
+/// How many tokens a text or pair may have, special tokens included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxLength {
+    /// What calls use unless they say otherwise.
+    pub default: usize,
+    /// What the network has positions for; `None` where no file says.
+    pub positions: Option<usize>,
+}
+
+impl MaxLength {
+    /// The limit of a call that asks for `requested`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] where the network has fewer positions, or the limit is 0.
+    pub fn of(&self, requested: Option<usize>) -> Result<usize> {
+        match (requested, self.positions) {
+            (None, _) => Ok(self.default),
+            (Some(0), _) => Err(Error::InvalidArgument("Expected at least 1 for `maxLength` but received 0".into())),
+            (Some(wanted), Some(positions)) if wanted > positions => Err(Error::InvalidArgument(format!(
+                "Expected at most {positions} for `maxLength`, the positions that this model's network has, but received {wanted}"
+            ))),
+            (Some(wanted), _) => Ok(wanted),
+        }
+    }
+}
+
+pub(super) fn read_sentence_bert(folder: &ModelFolder, transformer: &str) -> Result<Object> {
+    for name in SENTENCE_BERT_FILES {
+        if let Some(object) = folder.object(&format!("{transformer}{name}"))? {
+            return Ok(object);
+        }
+    }
+    Ok(Object::default())
+}
+
+pub(super) fn position_offset(configs: &Configs) -> Result<usize> {
+    if OFFSET_FAMILIES.contains(&configs.model_type()) {
+        Ok(configs.config.count("pad_token_id")?.unwrap_or(1).saturating_add(1))
+    } else {
+        Ok(0)
+    }
+}
+
+pub(super) fn resolve(
+    configs: &Configs,
+    position_offset: usize,
+    options: &LoadOptions,
+    assumed: &mut Vec<String>,
+) -> Result<MaxLength> {
+    let mut positions = None;
+    for key in ["max_position_embeddings", "max_trained_positions", "n_positions"] {
+        // XLNet writes -1 for "no limit".
+        if configs.config.get(key).and_then(serde_json::Value::as_i64) == Some(-1) {
+            continue;
+        }
+        if let Some(count) = configs.config.count(key)? {
+            positions = Some(count.saturating_sub(position_offset).max(1));
+            break;
+        }
+    }
+    let mut declared = configs.sentence_bert.count("max_seq_length")?;
+    for key in ["processor_kwargs", "tokenizer_args"] {
+        if let (None, Some(arguments)) = (declared, configs.sentence_bert.object(key)?) {
+            declared = arguments.count("model_max_length")?;
+        }
+    }
+    let declared =
+        declared.or(configs.tokenizer.count("model_max_length")?).filter(|limit| *limit > 0 && *limit < 1 << 31);
+    let default = match (declared, positions) {
+        (Some(limit), Some(positions)) => limit.min(positions),
+        (Some(limit), None) => limit,
+        (None, Some(positions)) => positions,
+        (None, None) => {
+            assumed.push("maxLength".into());
+            UNDECLARED
+        }
+    };
+    let limits = MaxLength { default, positions };
+    let default = limits.of(options.max_length)?;
+    Ok(MaxLength { default, positions })
+}

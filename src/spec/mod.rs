@@ -1,0 +1,220 @@
+//! What a model's JSON files say, as one [`ModelSpec`]. No weights and no network here.
+//!
+//! Formats: sentence-transformers writes `modules.json`, `N_Module/config.json`, `sentence_bert_config.json` and
+//! `config_sentence_transformers.json` (two schemas, before and after 5.4); transformers writes `config.json` and
+//! `tokenizer_config.json`. A value that is not understood is [`Error::ModelUnsupported`] with file and value; a value
+//! that no file declares is noted in [`ModelSpec::assumed`].
+
+mod classifier;
+mod graph;
+mod length;
+mod modules;
+mod tokenizer;
+
+use std::collections::BTreeMap;
+
+pub use classifier::DeclaredActivation;
+pub use graph::GraphFile;
+pub use length::MaxLength;
+pub use modules::{DenseActivation, DenseSpec, LayerNormSpec, ModuleStep};
+pub use tokenizer::{BertNormalizer, TokenizerSpec};
+
+use crate::error::{Error, Result};
+use crate::files::{ModelFolder, Object};
+use crate::options::{LoadOptions, Pooling, Product, Prompt};
+
+/// Everything that the model's files say about how to run it, with the user's load options applied.
+#[derive(Debug, Clone)]
+pub struct ModelSpec {
+    /// The ONNX file.
+    pub graph: GraphFile,
+    /// How texts become tokens.
+    pub tokenizer: TokenizerSpec,
+    /// How many tokens fit.
+    pub max_length: MaxLength,
+    /// Position of the first token, for graphs that ask for `position_ids`: 0, or the padding id plus 1 in the RoBERTa
+    /// family.
+    pub position_offset: usize,
+    /// Prompts by name.
+    pub prompts: BTreeMap<String, String>,
+    /// Name of the prompt that calls without one use.
+    pub default_prompt: Option<String>,
+    /// What follows the network.
+    pub head: HeadSpec,
+    /// What no file declares.
+    pub assumed: Vec<String>,
+}
+
+/// What follows the network: the two products differ here.
+#[derive(Debug, Clone)]
+pub enum HeadSpec {
+    /// Token vectors to one vector.
+    Embedding(EmbeddingSpec),
+    /// Logits to a score.
+    Score(ScoreSpec),
+}
+
+/// From token vectors to one vector.
+#[derive(Debug, Clone, Default)]
+pub struct EmbeddingSpec {
+    /// Poolings, concatenated in this order.
+    pub pooling: Vec<Pooling>,
+    /// Whether the prompt's tokens take part in pooling.
+    pub include_prompt: bool,
+    /// What follows pooling, in order.
+    pub steps: Vec<ModuleStep>,
+    /// Whether the last step scales vectors to length 1.
+    pub normalize: bool,
+    /// `truncate_dim`: leading dimensions to keep.
+    pub dimensions: Option<usize>,
+}
+
+/// From logits to a score.
+#[derive(Debug, Clone)]
+pub struct ScoreSpec {
+    /// Labels that the network gives: 1 or 2.
+    pub labels: usize,
+    /// What the repository declares for `activation: 'default'`.
+    pub activation: DeclaredActivation,
+}
+
+/// The configuration files that several parts read.
+pub(crate) struct Configs {
+    pub config: Object,
+    pub tokenizer: Object,
+    pub sentence_bert: Object,
+    /// `config_sentence_transformers.json`; the reference reads it only where `modules.json` exists.
+    pub sentence_transformers: Option<Object>,
+    pub modules: Option<Vec<modules::Module>>,
+    /// The folder of the transformer inside the repository: `""` or `"0_Transformer/"`.
+    pub transformer: String,
+}
+
+impl Configs {
+    fn read(folder: &ModelFolder) -> Result<Self> {
+        let modules = modules::read_list(folder)?;
+        let transformer = match modules.as_ref().and_then(|list| list.first()) {
+            Some(first) if !first.path.is_empty() => format!("{}/", first.path.trim_end_matches('/')),
+            _ => String::new(),
+        };
+        let config_file = format!("{transformer}config.json");
+        let config = folder.object(&config_file)?.ok_or_else(|| {
+            Error::FileNotFound(format!(
+                "{} has no {config_file}. Every transformers model has one: is this the model's folder?",
+                folder.root().display()
+            ))
+        })?;
+        let tokenizer = folder.object(&format!("{transformer}tokenizer_config.json"))?.unwrap_or_default();
+        // The reference reads these two only where modules.json exists.
+        let (sentence_bert, sentence_transformers) = match modules {
+            Some(_) => {
+                (length::read_sentence_bert(folder, &transformer)?, folder.object("config_sentence_transformers.json")?)
+            }
+            None => (Object::default(), None),
+        };
+        Ok(Configs { config, tokenizer, sentence_bert, sentence_transformers, modules, transformer })
+    }
+
+    pub(crate) fn model_type(&self) -> &str {
+        self.config.get("model_type").and_then(|value| value.as_str()).unwrap_or("")
+    }
+
+    pub(crate) fn architecture(&self) -> Option<&str> {
+        self.config.get("architectures")?.as_array()?.first()?.as_str()
+    }
+}
+
+impl ModelSpec {
+    /// Reads the files of `folder` and applies the load options.
+    ///
+    /// # Errors
+    /// [`Error::FileNotFound`], [`Error::ModelInvalid`], [`Error::ModelUnsupported`]; [`Error::InvalidArgument`] where an
+    /// option does not fit the model.
+    pub fn read(folder: &ModelFolder, options: &LoadOptions) -> Result<Self> {
+        let mut configs = Configs::read(folder)?;
+        // The reference takes a cross-encoder's prompts and activation only from a file that calls itself one.
+        if options.product == Product::Reranker
+            && let Some(file) = &configs.sentence_transformers
+            && file.text("model_type")?.is_none()
+        {
+            configs.sentence_transformers = None;
+        }
+        let mut assumed = Vec::new();
+        let head = match options.product {
+            Product::Embedder => HeadSpec::Embedding(modules::embedding(folder, &configs, options, &mut assumed)?),
+            Product::Reranker => HeadSpec::Score(classifier::score(&configs, &mut assumed)?),
+        };
+        let (prompts, default_prompt) = prompts(&configs, options)?;
+        let position_offset = length::position_offset(&configs)?;
+        Ok(ModelSpec {
+            graph: graph::find(folder, &configs, options)?,
+            max_length: length::resolve(&configs, position_offset, options, &mut assumed)?,
+            tokenizer: TokenizerSpec::read(folder, &configs)?,
+            position_offset,
+            prompts,
+            default_prompt,
+            head,
+            assumed,
+        })
+    }
+
+    /// The text that goes before each text of a call.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] where the name is unknown.
+    pub fn prompt(&self, prompt: &Prompt) -> Result<&str> {
+        let named = |name: &str| self.prompts.get(name).map(String::as_str);
+        Ok(match prompt {
+            Prompt::Default => self.default_prompt.as_deref().and_then(named).unwrap_or(""),
+            Prompt::Query => named("query").unwrap_or(""),
+            Prompt::Document => ["document", "passage", "corpus"]
+                .iter()
+                .filter_map(|name| named(name))
+                .find(|text| !text.is_empty())
+                .unwrap_or(""),
+            // The reference always knows these two names; a repository that does not declare them means no prompt.
+            Prompt::Named(name) if name == "query" || name == "document" => named(name).unwrap_or(""),
+            Prompt::Named(name) => {
+                return named(name).ok_or_else(|| {
+                    let known: Vec<_> = self.prompts.keys().map(|key| format!("'{key}'")).collect();
+                    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                    Error::InvalidArgument(format!(
+                        "Expected the name of a prompt for `prompt` but received '{name}'. The model has: {known}"
+                    ))
+                });
+            }
+            Prompt::Text(_) => "",
+        })
+    }
+}
+
+fn prompts(configs: &Configs, options: &LoadOptions) -> Result<(BTreeMap<String, String>, Option<String>)> {
+    let mut prompts = BTreeMap::new();
+    let mut default_prompt = None;
+    if let Some(file) = &configs.sentence_transformers {
+        if let Some(declared) = file.object("prompts")? {
+            for (name, text) in declared.entries() {
+                if text.is_null() {
+                    continue;
+                }
+                let text = text.as_str().ok_or_else(|| declared.wrong(name, "a string"))?;
+                prompts.insert(name.clone(), text.to_owned());
+            }
+        }
+        default_prompt = file.text("default_prompt_name")?.map(str::to_owned);
+    }
+    if let Some(given) = &options.prompts {
+        prompts.clone_from(given);
+    }
+    if let Some(name) = &default_prompt
+        && !prompts.contains_key(name)
+    {
+        if options.prompts.is_none() {
+            return Err(Error::invalid_model(format!(
+                "config_sentence_transformers.json: \"default_prompt_name\" is \"{name}\", which \"prompts\" does not hold"
+            )));
+        }
+        default_prompt = None;
+    }
+    Ok((prompts, default_prompt))
+}
