@@ -27,7 +27,7 @@ test('a file in the place of the folder, an empty folder', async (t) => {
 
 /** What is done to a copy of a model, and the codes it may end in. */
 const damages = [
-  ['no ONNX file', (folder) => rmSync(path.join(folder, 'onnx'), { recursive: true }), ['ERR_FILE_NOT_FOUND'], /onnx/],
+  ['no ONNX file', (folder) => rmSync(path.join(folder, 'onnx'), { recursive: true }), ['ERR_FILE_NOT_FOUND', 'ERR_MODEL_UNSUPPORTED'], /onnx/],
   ['no tokenizer.json', (folder) => rmSync(path.join(folder, 'tokenizer.json')), ['ERR_FILE_NOT_FOUND'], /tokenizer\.json/],
   ['no config.json', (folder) => rmSync(path.join(folder, 'config.json')), ['ERR_FILE_NOT_FOUND'], /config\.json/],
   ['a pooling module without its file', (folder) => rmSync(path.join(folder, '1_Pooling'), { recursive: true }), ['ERR_FILE_NOT_FOUND', 'ERR_MODEL_INVALID'], /1_Pooling/],

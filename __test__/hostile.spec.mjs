@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { Embedder, Reranker, VecrankError, cosineSimilarity, dot, embed, rerank, topK } from 'vecrank'
 import { assertNear, seeded, tiny } from './fixtures.mjs'
 
-const ROUNDS = 20_000
+const ROUNDS = 50_000
 const embedder = await Embedder.load(tiny('zoo/bert-mean'))
 const reranker = await Reranker.load(tiny('zoo/bert-ranker-1'))
 

@@ -139,7 +139,8 @@ async function functions(model: Embedder, ranker: Reranker) {
   const bits = await embed(['a'], { model, output: 'binary' })
   same<typeof bits, Int8Array[]>()
   await embed('a', { model: 'name', load: { threads: 1, pooling: 'cls' } })
-  const best = await rerank('q', ['a'], { model: ranker, returnDocuments: true })
+  const documents: string[] = ['a']
+  const best = await rerank('q', documents, { model: ranker, returnDocuments: true })
   same<(typeof best)[number]['document'], string>()
   await rerank('q', ['a'], { model: new URL('file:///model'), load: { maxLength: 100 } })
   // @ts-expect-error: the other kind

@@ -28,7 +28,7 @@ const seconds = (ms) => (ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)}
 
 /** Exactly `width` characters of a text. */
 function fit(text, width) {
-  const characters = [...text.replace(/\s+/g, ' ')]
+  const characters = [...text]
   return characters.length <= width ? characters.join('') + ' '.repeat(width - characters.length) : `${characters.slice(0, width - 1).join('')}…`
 }
 
@@ -51,7 +51,7 @@ function entry(place, found, answer, width) {
   if (found === undefined) return ' '.repeat(width)
   const { title, text } = passages[found.index]
   const isAnswer = found.index === answer
-  const line = fit(`${place}. ${found.score.toFixed(2).padStart(5)} ${isAnswer ? '*' : ' '} ${title}: ${text}`, width)
+  const line = fit(`${place}. ${found.score.toFixed(2).padStart(5)} ${isAnswer ? '*' : ' '} ${title}: ${text.replace(/\s+/g, ' ')}`, width)
   return isAnswer ? green(line) : line
 }
 
@@ -104,6 +104,7 @@ for (const { question, passage: answer, answer: words } of questions) {
 
 print()
 print(`The answer came first for ${first.search} of ${questions.length} questions by cosine, for ${first.rerank} after reranking.`)
+print(dim('(The questions are ones for which cosine search alone is not enough.)'))
 print(
   `Search took ${seconds(times.search / questions.length)} and reranking ${seconds(times.rerank / questions.length)} a question; ` +
     `all of it ${seconds(performance.now() - started)}.`,

@@ -276,7 +276,6 @@ module.exports = {
   loadOptions,
   pairs,
   positive,
-  read,
   rerankOptions,
   sameLength,
   scoreOptions,

@@ -35,9 +35,9 @@ function those(texts, indices) {
   return Array.from(indices, (index) => texts[index])
 }
 
-/** How many units of a text to pass first. On the left side the end of the text counts, and only the addon knows where it is. */
-function unitsOf(model, options) {
-  return options.truncation === 'left' ? WHOLE : model.prefix(options.maxLength)
+/** How many units of a text to pass first: all of them where the end of the text counts. */
+function unitsOf(model, request) {
+  return model.prefix(request.maxLength, request.truncation)
 }
 
 /** Bounds `[from, to)` of chunks, limited in texts and in units; one text alone may be longer. */

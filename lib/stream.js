@@ -22,6 +22,7 @@ const AHEAD = 4
 /** Texts of an iterable, asked for one at a time. `pending` is the text that was asked for and has not come yet. */
 class Source {
   #iterator
+  #next
   #isAsync
   #count = 0
   #maxInputChars
@@ -30,21 +31,23 @@ class Source {
   failure
 
   constructor(source, maxInputChars) {
-    // A string is an iterable of its characters, which nobody means.
-    const asynchronous = isObject(source) || typeof source === 'function' ? source[Symbol.asyncIterator] : undefined
-    const synchronous = (isObject(source) || typeof source === 'function') && asynchronous == null ? source[Symbol.iterator] : undefined
-    if (typeof asynchronous !== 'function' && typeof synchronous !== 'function') {
-      throw expected('an iterable or async iterable of strings', 'source', source)
-    }
-    this.#isAsync = typeof asynchronous === 'function'
-    this.#iterator = Reflect.apply(this.#isAsync ? asynchronous : synchronous, source, [])
+    // Not a string, which is an iterable of its characters, nor numbers: nobody means these.
+    const isCandidate = isObject(source) && !ArrayBuffer.isView(source)
+    const asynchronous = isCandidate ? source[Symbol.asyncIterator] : undefined
+    const method = isCandidate && asynchronous == null ? source[Symbol.iterator] : asynchronous
+    const iterator = typeof method === 'function' ? Reflect.apply(method, source, []) : undefined
+    const next = isObject(iterator) ? iterator.next : undefined
+    if (typeof next !== 'function') throw expected('an iterable or async iterable of strings', 'source', source)
+    this.#isAsync = asynchronous != null
+    this.#iterator = iterator
+    this.#next = next
     this.#maxInputChars = maxInputChars
   }
 
   /** Takes the next text into `batch`. A synchronous source answers at once; for another, `pending` is left to be waited for. */
   ask(batch) {
     try {
-      const step = this.#iterator.next()
+      const step = Reflect.apply(this.#next, this.#iterator, [])
       if (!this.#isAsync) return this.#take(step, batch)
       this.pending = Promise.resolve(step).then(
         (answer) => ({ answer }),
@@ -67,6 +70,7 @@ class Source {
   }
 
   #take(step, batch) {
+    if (!isObject(step)) throw expected('the result of an iterator', `source[${this.#count}]`, step)
     if (step.done) {
       this.ended = true
       return

@@ -166,7 +166,12 @@ impl Head for EmbeddingHead {
     fn read(&self, output: &RunOutput, at: usize, tokens: Range<usize>, row: usize) -> Result<Vec<f32>> {
         let pooled = match output {
             RunOutput::Tokens(hidden) => {
-                pool(hidden.index_axis(ndarray::Axis(0), at), tokens, self.skip, &self.pooling)
+                let hidden = hidden.index_axis(ndarray::Axis(0), at);
+                if self.engine.token_layers.is_empty() {
+                    pool(hidden, tokens, self.skip, &self.pooling)
+                } else {
+                    pool(self.engine.token_layers.apply_rows(hidden).view(), tokens, self.skip, &self.pooling)
+                }
             }
             RunOutput::Rows(rows) => rows.row(at).to_vec(),
         };

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Ticket};
 use crate::error::{Error, Result};
-use crate::head::sigmoid;
+use crate::head::activate;
 use crate::options::{Activation, Prompt, ScoreOptions};
 use crate::reply::Reply;
 use crate::session::RunOutput;
-use crate::spec::{DeclaredActivation, HeadSpec};
+use crate::spec::{ActivationFunction, DeclaredActivation, HeadSpec};
 use crate::tokenizer::Part;
 
 /// The scores of a call.
@@ -63,12 +63,11 @@ fn request(
             query.text.insert_str(0, prompt);
         }
     }
-    let sigmoid = match options.activation.unwrap_or(Activation::None) {
-        Activation::None => false,
-        Activation::Sigmoid => true,
+    let activation = match options.activation.unwrap_or(Activation::None) {
+        Activation::None => ActivationFunction::Identity,
+        Activation::Sigmoid => ActivationFunction::Sigmoid,
         Activation::Default => match &spec.activation {
-            DeclaredActivation::Identity => false,
-            DeclaredActivation::Sigmoid => true,
+            DeclaredActivation::Known(function) => *function,
             DeclaredActivation::Unsupported(found) => {
                 return Err(Error::ModelUnsupported(format!(
                     "{found}, which is not supported. Use `activation: 'none'` or 'sigmoid'"
@@ -80,7 +79,7 @@ fn request(
         inputs: Inputs::Pairs { queries, documents },
         limit: engine.spec.max_length.of(options.max_length)?,
         truncation: engine.truncation(options.truncation),
-        head: ScoreHead { labels: spec.labels, sigmoid },
+        head: ScoreHead { labels: spec.labels, activation },
         ticket,
         continued,
     })
@@ -90,7 +89,7 @@ fn request(
 #[derive(Debug)]
 pub struct ScoreHead {
     labels: usize,
-    sigmoid: bool,
+    activation: ActivationFunction,
 }
 
 impl Head for ScoreHead {
@@ -112,7 +111,7 @@ impl Head for ScoreHead {
                  format does not suffice: try another `dtype`"
             )));
         }
-        Ok(vec![if self.sigmoid { sigmoid(logit) } else { logit }])
+        Ok(vec![activate(self.activation, logit)])
     }
 
     fn read_nothing(&self, row: usize) -> Result<Vec<f32>> {

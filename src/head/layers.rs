@@ -1,11 +1,12 @@
 //! Dense layers and layer norms behind the pooling, with their weights.
 
+use ndarray::{Array2, ArrayView2};
 use safetensors::{Dtype, SafeTensors};
 
-use super::normalize;
+use super::{activate, normalize};
 use crate::error::{Error, Result};
 use crate::files::ModelFolder;
-use crate::spec::{DenseActivation, DenseSpec, LayerNormSpec, ModuleStep};
+use crate::spec::{DenseSpec, LayerNormSpec, ModuleStep};
 
 /// `torch.nn.LayerNorm`'s default.
 const LAYER_NORM_EPSILON: f64 = 1e-5;
@@ -80,6 +81,20 @@ impl Layers {
         Ok(size)
     }
 
+    /// Whether nothing is done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// Applies the steps to each row of `[tokens, hidden]`.
+    #[must_use]
+    pub fn apply_rows(&self, hidden: ArrayView2<'_, f32>) -> Array2<f32> {
+        let rows: Vec<Vec<f32>> = hidden.rows().into_iter().map(|row| self.apply(row.to_vec())).collect();
+        let width = rows.first().map_or(0, Vec::len);
+        Array2::from_shape_fn((rows.len(), width), |(row, column)| rows[row][column])
+    }
+
     /// Applies the steps. The vector's size was checked by [`Layers::dimensions`].
     #[must_use]
     pub fn apply(&self, mut vector: Vec<f32>) -> Vec<f32> {
@@ -125,59 +140,6 @@ fn layer_norm(vector: &mut [f32], weight: &[f32], bias: &[f32]) {
     for ((value, weight), bias) in vector.iter_mut().zip(weight).zip(bias) {
         *value = ((f64::from(*value) - mean) * scale) as f32 * weight + bias;
     }
-}
-
-fn activate(activation: DenseActivation, x: f32) -> f32 {
-    match activation {
-        DenseActivation::Identity => x,
-        DenseActivation::Tanh => x.tanh(),
-        DenseActivation::Relu => x.max(0.0),
-        DenseActivation::Sigmoid => super::sigmoid(x),
-        DenseActivation::Silu => x * super::sigmoid(x),
-        DenseActivation::LeakyRelu => {
-            if x < 0.0 {
-                0.01 * x
-            } else {
-                x
-            }
-        }
-        DenseActivation::Elu => {
-            if x < 0.0 {
-                x.exp_m1()
-            } else {
-                x
-            }
-        }
-        DenseActivation::Mish => x * softplus(x).tanh(),
-        DenseActivation::Gelu => 0.5 * x * (1.0 + erf(x / std::f32::consts::SQRT_2)),
-    }
-}
-
-fn softplus(x: f32) -> f32 {
-    // torch switches to the identity above 20, where the difference is below float32.
-    if x > 20.0 { x } else { x.exp().ln_1p() }
-}
-
-/// The error function, by the series and the continued fraction of Abramowitz and Stegun 7.1.5 and 7.1.14.
-#[allow(clippy::cast_possible_truncation, reason = "the result is float32")]
-fn erf(x: f32) -> f32 {
-    let z = f64::from(x.abs());
-    let value = if z < 2.5 {
-        let (mut term, mut sum) = (z, z);
-        for n in 1..60 {
-            let n = f64::from(n);
-            term *= -z * z / n;
-            sum += term / (2.0 * n + 1.0);
-        }
-        sum * std::f64::consts::FRAC_2_SQRT_PI
-    } else {
-        let mut fraction = z;
-        for k in (1..60).rev() {
-            fraction = z + f64::from(k) / 2.0 / fraction;
-        }
-        1.0 - (-z * z).exp() / (fraction * std::f64::consts::PI.sqrt())
-    };
-    (value as f32).copysign(x)
 }
 
 fn read(folder: &ModelFolder, name: &str) -> Result<Vec<u8>> {
@@ -234,24 +196,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_error_function_matches_known_values() {
-        // Abramowitz and Stegun, table 7.1, and erfc(3) = 2.209e-5.
-        for (x, expected) in
-            [(0.0, 0.0), (0.5, 0.520_499_9), (1.0, 0.842_700_8), (2.0, 0.995_322_3), (3.0, 0.999_977_9)]
-        {
-            assert!((erf(x) - expected).abs() < 2e-7, "erf({x})");
-            assert!((erf(-x) + expected).abs() < 2e-7, "erf(-{x})");
-        }
-    }
-
-    #[test]
     fn a_dense_layer_is_activation_of_product_plus_bias() {
         let spec = DenseSpec {
             weights: "2_Dense/model.safetensors".into(),
             inputs: 2,
             outputs: 3,
             bias: true,
-            activation: DenseActivation::Relu,
+            activation: crate::spec::ActivationFunction::Relu,
             residual: false,
         };
         let layers = Layers {

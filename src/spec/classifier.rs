@@ -4,16 +4,14 @@
 //! `config_sentence_transformers.json`, `config.json`'s `sentence_transformers.activation_fn`, its older
 //! `sbert_ce_default_activation_function`, else sigmoid for one label and identity for more.
 
-use super::{Configs, ScoreSpec};
+use super::{ActivationFunction, Configs, ScoreSpec};
 use crate::error::{Error, Result};
 
 /// The activation that a repository declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeclaredActivation {
-    /// The logit as it is.
-    Identity,
-    /// 1 / (1 + e^-x)
-    Sigmoid,
+    /// A known function.
+    Known(ActivationFunction),
     /// Something that this version does not apply: where it stands and what it is.
     Unsupported(String),
 }
@@ -77,14 +75,19 @@ fn activation(configs: &Configs, labels: usize, assumed: &mut Vec<String>) -> Re
     ];
     for (object, key) in places {
         let Some(object) = object else { continue };
-        if let Some(path) = object.text(key)? {
-            return Ok(match path.rsplit('.').next() {
-                Some("Identity") => DeclaredActivation::Identity,
-                Some("Sigmoid") => DeclaredActivation::Sigmoid,
-                _ => DeclaredActivation::Unsupported(format!("{}: \"{key}\" is \"{path}\"", object.file)),
-            });
+        match object.text(key)? {
+            // The reference runs only torch's own classes and takes its default for others.
+            Some(path) if path.starts_with("torch.") => {
+                return Ok(ActivationFunction::from_path(path).map_or_else(
+                    || DeclaredActivation::Unsupported(format!("{}: \"{key}\" is \"{path}\"", object.file)),
+                    DeclaredActivation::Known,
+                ));
+            }
+            Some(_) => break,
+            None => {}
         }
     }
     assumed.push("activation".into());
-    Ok(if labels == 1 { DeclaredActivation::Sigmoid } else { DeclaredActivation::Identity })
+    let function = if labels == 1 { ActivationFunction::Sigmoid } else { ActivationFunction::Identity };
+    Ok(DeclaredActivation::Known(function))
 }

@@ -5,6 +5,7 @@
 //! `tokenizer_config.json`. A value that is not understood is [`Error::ModelUnsupported`] with file and value; a value
 //! that no file declares is noted in [`ModelSpec::assumed`].
 
+mod activation;
 mod classifier;
 mod graph;
 mod length;
@@ -13,10 +14,11 @@ mod tokenizer;
 
 use std::collections::BTreeMap;
 
+pub use activation::ActivationFunction;
 pub use classifier::DeclaredActivation;
 pub use graph::GraphFile;
 pub use length::MaxLength;
-pub use modules::{DenseActivation, DenseSpec, LayerNormSpec, ModuleStep};
+pub use modules::{DenseSpec, LayerNormSpec, ModuleStep};
 pub use tokenizer::{BertNormalizer, TokenizerSpec};
 
 use crate::error::{Error, Result};
@@ -57,6 +59,8 @@ pub enum HeadSpec {
 /// From token vectors to one vector.
 #[derive(Debug, Clone, Default)]
 pub struct EmbeddingSpec {
+    /// Dense layers that each token's vector goes through before pooling.
+    pub token_layers: Vec<ModuleStep>,
     /// Poolings, concatenated in this order.
     pub pooling: Vec<Pooling>,
     /// Whether the prompt's tokens take part in pooling.

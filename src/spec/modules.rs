@@ -3,7 +3,7 @@
 //! Classes are told apart by the last segment of their dotted name, because sentence-transformers moved them between
 //! packages. Both pooling schemas are read: booleans (up to 5.3) and `pooling_mode` (from 5.4).
 
-use super::{Configs, EmbeddingSpec};
+use super::{ActivationFunction, Configs, EmbeddingSpec};
 use crate::error::{Error, Result};
 use crate::files::{ModelFolder, Object};
 use crate::options::{LoadOptions, Pooling};
@@ -60,7 +60,7 @@ pub struct DenseSpec {
     /// Whether there is a bias.
     pub bias: bool,
     /// What follows the linear part.
-    pub activation: DenseActivation,
+    pub activation: ActivationFunction,
     /// Whether the input is added to the result.
     pub residual: bool,
 }
@@ -72,46 +72,6 @@ pub struct LayerNormSpec {
     pub weights: String,
     /// Size of the vector.
     pub dimension: usize,
-}
-
-/// Activations of `torch.nn` that dense layers are saved with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DenseActivation {
-    /// x
-    Identity,
-    /// tanh(x)
-    Tanh,
-    /// max(x, 0)
-    Relu,
-    /// x Φ(x), with the error function
-    Gelu,
-    /// 1 / (1 + e^-x)
-    Sigmoid,
-    /// x sigmoid(x)
-    Silu,
-    /// x, or 0.01 x below zero
-    LeakyRelu,
-    /// x, or e^x - 1 below zero
-    Elu,
-    /// x tanh(ln(1 + e^x))
-    Mish,
-}
-
-impl DenseActivation {
-    fn from_class(class: &str) -> Option<Self> {
-        Some(match class {
-            "Identity" => DenseActivation::Identity,
-            "Tanh" => DenseActivation::Tanh,
-            "ReLU" => DenseActivation::Relu,
-            "GELU" => DenseActivation::Gelu,
-            "Sigmoid" => DenseActivation::Sigmoid,
-            "SiLU" => DenseActivation::Silu,
-            "LeakyReLU" => DenseActivation::LeakyRelu,
-            "ELU" => DenseActivation::Elu,
-            "Mish" => DenseActivation::Mish,
-            _ => return None,
-        })
-    }
 }
 
 /// The rows of `modules.json` by `idx`, or `None` where the repository has no such file.
@@ -206,11 +166,18 @@ fn declared(folder: &ModelFolder, configs: &Configs, modules: &[Module]) -> Resu
         match module.class() {
             "Transformer" if position == 0 => {}
             "Pooling" if position > 0 && !pooled => read_pooling(&module.required_config(folder)?, &mut spec)?,
-            "Dense" if pooled => spec.steps.push(ModuleStep::Dense(read_dense(folder, module)?)),
+            "Dense" if position > 0 => {
+                let dense = read_dense(folder, module, if pooled { "sentence_embedding" } else { "token_embeddings" })?;
+                if pooled {
+                    spec.steps.push(ModuleStep::Dense(dense))
+                } else {
+                    spec.token_layers.push(ModuleStep::Dense(dense))
+                }
+            }
             "LayerNorm" if pooled => spec.steps.push(ModuleStep::LayerNorm(read_layer_norm(folder, module)?)),
             "Normalize" if pooled => {
                 if let Some(config) = module.config(folder)? {
-                    expect_sentence_level(&config)?;
+                    expect_feature(&config, "sentence_embedding")?;
                 }
                 spec.steps.push(ModuleStep::Normalize);
             }
@@ -302,14 +269,14 @@ fn pooling_mode(config: &Object, mode: &str) -> Result<Pooling> {
     })
 }
 
-/// Modules may read and write other features than the sentence's vector; that is not supported here.
-fn expect_sentence_level(config: &Object) -> Result<()> {
-    for key in ["module_input_name", "module_output_name"] {
-        if let Some(name) = config.text(key)?
-            && name != "sentence_embedding"
-        {
+/// Modules may name the feature that they read and write; without a name it is the sentence's vector.
+fn expect_feature(config: &Object, feature: &str) -> Result<()> {
+    let input = config.text("module_input_name")?.unwrap_or("sentence_embedding");
+    let output = config.text("module_output_name")?.unwrap_or(input);
+    for (key, name) in [("module_input_name", input), ("module_output_name", output)] {
+        if name != feature {
             return Err(Error::ModelUnsupported(format!(
-                "{}: \"{key}\" is \"{name}\". Only \"sentence_embedding\" is supported",
+                "{}: \"{key}\" is \"{name}\". Here only \"{feature}\" is supported",
                 config.file
             )));
         }
@@ -338,24 +305,20 @@ fn weights(folder: &ModelFolder, module: &Module) -> Result<String> {
     Err(Error::FileNotFound(format!("{} has no {weights}, which modules.json needs", folder.root().display())))
 }
 
-fn read_dense(folder: &ModelFolder, module: &Module) -> Result<DenseSpec> {
+fn read_dense(folder: &ModelFolder, module: &Module, feature: &str) -> Result<DenseSpec> {
     let config = module.required_config(folder)?;
-    expect_sentence_level(&config)?;
+    expect_feature(&config, feature)?;
     let activation = match config.text("activation_function")? {
         // The reference's default.
-        None => DenseActivation::Tanh,
+        None => ActivationFunction::Tanh,
         // The reference runs only torch's own classes and takes its default for others.
-        Some(path) if !path.starts_with("torch.") => DenseActivation::Tanh,
-        Some(path) => path
-            .strip_prefix("torch.nn.")
-            .and_then(|path| path.rsplit('.').next())
-            .and_then(DenseActivation::from_class)
-            .ok_or_else(|| {
-                Error::ModelUnsupported(format!(
-                    "{}: \"activation_function\" is \"{path}\", which is not supported",
-                    config.file
-                ))
-            })?,
+        Some(path) if !path.starts_with("torch.") => ActivationFunction::Tanh,
+        Some(path) => ActivationFunction::from_path(path).ok_or_else(|| {
+            Error::ModelUnsupported(format!(
+                "{}: \"activation_function\" is \"{path}\", which is not supported",
+                config.file
+            ))
+        })?,
     };
     Ok(DenseSpec {
         weights: weights(folder, module)?,

@@ -1,0 +1,144 @@
+//! A loaded model and the way of a call through it: tokens, batches, runs, answer. Both products share it; they differ
+//! in their [`Inputs`] and their [`Head`].
+
+mod request;
+mod stages;
+
+use std::sync::Arc;
+
+pub use request::{Answer, Counted, Head, Inputs, Request, Ticket};
+pub use stages::Short;
+
+use self::stages::{Call, CountStage};
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::files::ModelFolder;
+use crate::head::Layers;
+use crate::options::{DType, LoadOptions, Truncation};
+use crate::reply::Reply;
+use crate::scheduler::{QueueLimits, Scheduler};
+use crate::session::{Network, OutputKind, RunOutput};
+use crate::spec::{HeadSpec, ModelSpec};
+use crate::tokenizer::{TokenRow, Tokenizer};
+
+/// A loaded model.
+#[derive(Debug)]
+pub struct Engine {
+    /// What the model's files say.
+    pub spec: ModelSpec,
+    /// The options that it was loaded with.
+    pub options: LoadOptions,
+    /// Numbers a token (behind `token_layers`), a sentence pooled inside the graph, or a pair has.
+    pub width: usize,
+    /// Dense layers before pooling.
+    pub(crate) token_layers: Layers,
+    /// What follows pooling.
+    pub(crate) layers: Layers,
+    tokenizer: Tokenizer,
+    network: Network,
+    scheduler: Scheduler,
+}
+
+impl Engine {
+    /// Reads the model's files, opens the graph and runs it once, so that a graph that does not work fails here.
+    ///
+    /// # Errors
+    /// Those of [`ModelFolder::open`], [`ModelSpec::read`], [`Tokenizer::load`] and [`Network::load`].
+    pub fn load(options: LoadOptions) -> Result<Self> {
+        let folder = ModelFolder::open(&options.path)?;
+        let spec = ModelSpec::read(&folder, &options)?;
+        let (token_layers, layers) = match &spec.head {
+            HeadSpec::Embedding(head) => {
+                (Layers::load(&folder, &head.token_layers)?, Layers::load(&folder, &head.steps)?)
+            }
+            HeadSpec::Score(_) => (Layers::default(), Layers::default()),
+        };
+        let tokenizer = Tokenizer::load(&spec.tokenizer)?;
+        let network = Network::load(&spec, options.product)?;
+        let limits = QueueLimits { calls: options.queue_calls, tokens: options.queue_tokens };
+        let scheduler = Scheduler::start(options.threads, limits)?;
+        let mut engine = Engine { spec, options, width: 0, token_layers, layers, tokenizer, network, scheduler };
+        engine.width = engine.measure()?;
+        engine.check()?;
+        Ok(engine)
+    }
+
+    /// What the network gives.
+    #[must_use]
+    pub fn output_kind(&self) -> OutputKind {
+        self.network.output_kind()
+    }
+
+    /// Runs one short row to learn the output's width, which many graphs leave open.
+    fn measure(&self) -> Result<usize> {
+        let id = self.spec.tokenizer.pad_id;
+        let row = TokenRow { ids: vec![id; 2], type_ids: vec![0; 2], truncated: false };
+        Ok(match self.network.run(&Batch::pad(&[&row], id))? {
+            RunOutput::Tokens(hidden) => self.token_layers.dimensions(hidden.dim().2)?,
+            RunOutput::Rows(rows) => rows.ncols(),
+        })
+    }
+
+    /// The parts of the model must fit each other.
+    fn check(&self) -> Result<()> {
+        match &self.spec.head {
+            HeadSpec::Embedding(head) if self.output_kind() == OutputKind::Tokens => {
+                self.layers.dimensions(self.width * head.pooling.len()).map(drop)
+            }
+            HeadSpec::Embedding(_) => Ok(()),
+            HeadSpec::Score(head) if head.labels == self.width => Ok(()),
+            HeadSpec::Score(head) => Err(Error::invalid_model(format!(
+                "config.json declares {} labels but {} gives {}",
+                head.labels, self.spec.graph.relative, self.width
+            ))),
+        }
+    }
+
+    /// Tokens of a run. Small batches win on a CPU: padding and cache misses cost more than they save
+    /// (docs/performance.md).
+    fn batch_tokens(&self) -> usize {
+        match self.spec.graph.dtype {
+            Some(DType::Fp32) | None => 256,
+            Some(_) => 384,
+        }
+    }
+
+    /// UTF-16 units of a text that a caller passes first, so that long texts are not copied whole; `None`: all.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] where the limit does not fit the model.
+    pub fn prefix_units(&self, max_length: Option<usize>, truncation: Option<Truncation>) -> Result<Option<usize>> {
+        let limit = self.spec.max_length.of(max_length)?;
+        Ok(match self.truncation(truncation) {
+            Truncation::Left => None,
+            Truncation::Right | Truncation::Error => Some(limit.saturating_mul(8).saturating_add(256)),
+        })
+    }
+
+    /// The call's choice, else the loaded one, else the repository's.
+    #[must_use]
+    pub fn truncation(&self, call: Option<Truncation>) -> Truncation {
+        call.or(self.options.truncation).unwrap_or(self.spec.tokenizer.truncation)
+    }
+
+    /// Tokens of the prompt alone; see [`Tokenizer::prompt_length`].
+    pub(crate) fn prompt_length(&self, prompt: &str, limit: usize, truncation: Truncation) -> Result<usize> {
+        self.tokenizer.prompt_length(prompt, limit, truncation)
+    }
+
+    /// Runs a call. The answer comes on another thread.
+    pub fn submit<H: Head>(self: &Arc<Self>, request: Request<H>, reply: Reply<Answer<H>>) {
+        let estimate = request.inputs.estimate(request.limit);
+        let admission = match self.scheduler.admit(estimate, request.continued) {
+            Ok(admission) => admission,
+            Err(error) => return reply.send(Err(error)),
+        };
+        let rows = request.inputs.rows();
+        Call::new(self.clone(), request, admission).encode((0..rows).map(|_| None).collect(), reply);
+    }
+
+    /// Counts the tokens of whole texts, special tokens included, before truncation.
+    pub fn count(self: &Arc<Self>, texts: Vec<String>, ticket: Ticket, reply: Reply<Vec<u32>>) {
+        self.scheduler.submit(Arc::new(CountStage::new(self.clone(), texts, ticket, reply)));
+    }
+}

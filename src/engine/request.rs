@@ -1,0 +1,142 @@
+//! A call as its maker states it: the texts, the limits, and what follows the network.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Short;
+use crate::error::Result;
+use crate::options::Truncation;
+use crate::session::RunOutput;
+use crate::tokenizer::{Encoding, Part, Tokenizer};
+
+/// The texts of a call.
+#[derive(Debug)]
+pub enum Inputs {
+    /// Single texts, each behind the prompt.
+    Texts {
+        /// What goes before each text.
+        prompt: String,
+        /// The texts.
+        texts: Vec<Part>,
+    },
+    /// Pairs: one query for all documents, or one for each. The prompt goes before the query.
+    Pairs {
+        /// The first texts.
+        queries: Vec<Part>,
+        /// The second texts.
+        documents: Vec<Part>,
+    },
+}
+
+impl Inputs {
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            Inputs::Texts { texts, .. } => texts.len(),
+            Inputs::Pairs { documents, .. } => documents.len(),
+        }
+    }
+
+    pub(super) fn encode(
+        &self,
+        row: usize,
+        tokenizer: &Tokenizer,
+        limit: usize,
+        truncation: Truncation,
+    ) -> Result<Encoding> {
+        match self {
+            Inputs::Texts { prompt, texts } => tokenizer.encode(prompt, &texts[row], limit, truncation),
+            Inputs::Pairs { queries, documents } => {
+                tokenizer.encode_pair(&queries[query_of(queries.len(), row)], &documents[row], limit, truncation)
+            }
+        }
+    }
+
+    /// Tokens that the call may have, before anything is tokenised: a token is rarely shorter than a byte.
+    pub(super) fn estimate(&self, limit: usize) -> usize {
+        let parts = match self {
+            Inputs::Texts { texts, .. } => texts,
+            Inputs::Pairs { documents, .. } => documents,
+        };
+        parts.iter().map(|part| part.text.len().saturating_add(8).min(limit)).fold(0, usize::saturating_add)
+    }
+}
+
+/// Which query belongs to a row.
+pub(super) fn query_of(queries: usize, row: usize) -> usize {
+    if queries == 1 { 0 } else { row }
+}
+
+/// A call.
+#[derive(Debug)]
+pub struct Request<H> {
+    /// The texts.
+    pub inputs: Inputs,
+    /// Tokens a text or pair may have.
+    pub limit: usize,
+    /// What happens to longer ones.
+    pub truncation: Truncation,
+    /// What follows the network.
+    pub head: H,
+    /// For cancelling.
+    pub ticket: Ticket,
+    /// Whether this belongs to a call that was accepted before.
+    pub continued: bool,
+}
+
+/// What follows the network, for one product.
+pub trait Head: Send + Sync + Sized + 'static {
+    /// The call's result.
+    type Output: Send + 'static;
+    /// Numbers that a row gives.
+    fn width(&self) -> usize;
+    /// The numbers of the row at `at` of a batch, whose tokens stand at `tokens`. `row` is the caller's, for messages.
+    ///
+    /// # Errors
+    /// [`crate::Error::Numeric`] where they are not finite.
+    fn read(&self, output: &RunOutput, at: usize, tokens: Range<usize>, row: usize) -> Result<Vec<f32>>;
+    /// The numbers of a text that has no token at all.
+    ///
+    /// # Errors
+    /// Where that has no meaning.
+    fn read_nothing(&self, row: usize) -> Result<Vec<f32>>;
+    /// The call's result from all rows' numbers.
+    ///
+    /// # Errors
+    /// Where the numbers cannot be put into the form that is asked for.
+    fn finish(&self, numbers: Vec<f32>, counted: Counted) -> Result<Self::Output>;
+}
+
+/// What a call read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Texts or pairs.
+    pub rows: usize,
+    /// Tokens that went into the network, special tokens included.
+    pub tokens: usize,
+    /// Texts or pairs that were cut.
+    pub truncated: usize,
+}
+
+/// A call's answer.
+pub enum Answer<H: Head> {
+    /// The result.
+    Done(H::Output),
+    /// Longer parts of some texts are needed. Nothing has run.
+    Short(Box<Short<H>>),
+}
+
+/// Cancels a call: clones share one state.
+#[derive(Debug, Clone, Default)]
+pub struct Ticket(Arc<AtomicBool>);
+
+impl Ticket {
+    /// Ends the call: what has not run will not.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,295 @@
+//! The way of a call: tokenising, then running its batches. Each is a [`Stage`] for the workers.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::request::query_of;
+use super::{Answer, Counted, Engine, Head, Inputs, Request, Ticket};
+use crate::batch::{Batch, plan};
+use crate::error::{Error, Result};
+use crate::options::Truncation;
+use crate::reply::Reply;
+use crate::scheduler::{Admission, Stage};
+use crate::tokenizer::{Encoding, Part, ShortParts, TokenRow};
+
+/// Texts that one piece of tokenising work holds.
+const TEXTS_PER_PIECE: usize = 16;
+
+/// A call on its way.
+pub(super) struct Call<H> {
+    engine: Arc<Engine>,
+    head: H,
+    inputs: Inputs,
+    limit: usize,
+    truncation: Truncation,
+    ticket: Ticket,
+    /// Held while the call waits.
+    admission: Mutex<Option<Admission>>,
+    rows: Vec<TokenRow>,
+}
+
+impl<H: Head> Call<H> {
+    pub(super) fn new(engine: Arc<Engine>, request: Request<H>, admission: Admission) -> Self {
+        Call {
+            engine,
+            head: request.head,
+            inputs: request.inputs,
+            limit: request.limit,
+            truncation: request.truncation,
+            ticket: request.ticket,
+            admission: Mutex::new(Some(admission)),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Turns those texts into tokens that have none in `rows` yet, then runs.
+    pub(super) fn encode(self, rows: Vec<Option<TokenRow>>, reply: Reply<Answer<H>>) {
+        let engine = self.engine.clone();
+        let stage = EncodeStage {
+            ticket: self.ticket.clone(),
+            todo: (0..rows.len()).filter(|row| rows[*row].is_none()).collect(),
+            state: Mutex::new(Some(EncodeState { short: vec![None; rows.len()], rows, reply })),
+            call: Mutex::new(Some(Arc::new(self))),
+        };
+        engine.scheduler.submit(Arc::new(stage));
+    }
+}
+
+/// A call that needs longer parts of some texts.
+pub struct Short<H: Head> {
+    call: Call<H>,
+    rows: Vec<Option<TokenRow>>,
+    texts: Vec<usize>,
+    queries: Vec<usize>,
+}
+
+impl<H: Head> Short<H> {
+    /// Texts, or documents, that are too short.
+    #[must_use]
+    pub fn texts(&self) -> &[usize] {
+        &self.texts
+    }
+
+    /// Queries that are too short.
+    #[must_use]
+    pub fn queries(&self) -> &[usize] {
+        &self.queries
+    }
+
+    /// Goes on with longer parts, in the order of [`Short::texts`] and [`Short::queries`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] where there are not as many.
+    pub fn resume(mut self, texts: Vec<Part>, queries: Vec<Part>, reply: Reply<Answer<H>>) {
+        if texts.len() != self.texts.len() || queries.len() != self.queries.len() {
+            return reply.send(Err(Error::InvalidArgument(format!(
+                "Expected {} texts and {} queries to go on but received {} and {}",
+                self.texts.len(),
+                self.queries.len(),
+                texts.len(),
+                queries.len()
+            ))));
+        }
+        let (own_texts, own_queries) = match &mut self.call.inputs {
+            Inputs::Texts { texts, .. } => (texts, None),
+            Inputs::Pairs { queries, documents } => (documents, Some(queries)),
+        };
+        for (at, part) in self.texts.iter().zip(texts) {
+            own_texts[*at] = part;
+        }
+        if let Some(own) = own_queries {
+            for (at, part) in self.queries.iter().zip(queries) {
+                own[*at] = part;
+            }
+        }
+        self.call.encode(self.rows, reply);
+    }
+}
+
+/// Turns texts into tokens, some texts a piece.
+struct EncodeStage<H: Head> {
+    ticket: Ticket,
+    todo: Vec<usize>,
+    call: Mutex<Option<Arc<Call<H>>>>,
+    state: Mutex<Option<EncodeState<H>>>,
+}
+
+struct EncodeState<H: Head> {
+    rows: Vec<Option<TokenRow>>,
+    short: Vec<Option<ShortParts>>,
+    reply: Reply<Answer<H>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<H: Head> Stage for EncodeStage<H> {
+    fn pieces(&self) -> usize {
+        self.todo.len().div_ceil(TEXTS_PER_PIECE)
+    }
+
+    fn perform(&self, piece: usize) -> Result<()> {
+        let Some(call) = lock(&self.call).clone() else { return Ok(()) };
+        let start = piece * TEXTS_PER_PIECE;
+        for row in &self.todo[start..self.todo.len().min(start + TEXTS_PER_PIECE)] {
+            if self.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let encoding = call.inputs.encode(*row, &call.engine.tokenizer, call.limit, call.truncation)?;
+            if let Some(state) = lock(&self.state).as_mut() {
+                match encoding {
+                    Encoding::Ready(tokens) => state.rows[*row] = Some(tokens),
+                    Encoding::Short(parts) => state.short[*row] = Some(parts),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, outcome: Result<()>) {
+        let (Some(state), Some(call)) = (lock(&self.state).take(), lock(&self.call).take()) else { return };
+        if let Err(error) = outcome {
+            return state.reply.send(Err(error));
+        }
+        // Every piece is done, so nobody else holds the call.
+        let Some(mut call) = Arc::into_inner(call) else { return };
+        let engine = call.engine.clone();
+        if state.short.iter().any(Option::is_some) {
+            let (texts, queries) = short_parts(&call.inputs, &state.short);
+            let short = Short { call, rows: state.rows, texts, queries };
+            return state.reply.send(Ok(Answer::Short(Box::new(short))));
+        }
+        call.rows = state.rows.into_iter().flatten().collect();
+        let lengths: Vec<usize> = call.rows.iter().map(|row| row.ids.len()).collect();
+        if let Some(admission) = lock(&call.admission).as_mut() {
+            admission.set_tokens(lengths.iter().sum());
+        }
+        let batches = plan(&lengths, engine.batch_tokens());
+        let numbers = vec![0.0; call.head.width() * call.rows.len()];
+        let reply = Mutex::new(Some((numbers, state.reply)));
+        engine.scheduler.submit(Arc::new(RunStage { call, batches, reply }));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.ticket.is_cancelled()
+    }
+}
+
+fn short_parts(inputs: &Inputs, short: &[Option<ShortParts>]) -> (Vec<usize>, Vec<usize>) {
+    let rows = |wanted: fn(&ShortParts) -> bool| {
+        short.iter().enumerate().filter(move |(_, parts)| parts.as_ref().is_some_and(wanted)).map(|(row, _)| row)
+    };
+    match inputs {
+        Inputs::Texts { .. } => (rows(|parts| parts.first).collect(), Vec::new()),
+        Inputs::Pairs { queries, .. } => {
+            let mut short_queries: Vec<usize> =
+                rows(|parts| parts.first).map(|row| query_of(queries.len(), row)).collect();
+            short_queries.dedup();
+            (rows(|parts| parts.second).collect(), short_queries)
+        }
+    }
+}
+
+/// Runs the batches, one a piece.
+struct RunStage<H: Head> {
+    call: Call<H>,
+    batches: Vec<Vec<usize>>,
+    reply: Mutex<Option<(Vec<f32>, Reply<Answer<H>>)>>,
+}
+
+impl<H: Head> RunStage<H> {
+    fn store(&self, row: usize, numbers: &[f32]) {
+        let width = self.call.head.width();
+        if let Some((block, _)) = lock(&self.reply).as_mut() {
+            block[row * width..(row + 1) * width].copy_from_slice(numbers);
+        }
+    }
+
+    fn result(&self, numbers: Vec<f32>) -> Result<H::Output> {
+        let rows = &self.call.rows;
+        self.call.head.finish(
+            numbers,
+            Counted {
+                rows: rows.len(),
+                tokens: rows.iter().map(|row| row.ids.len()).sum(),
+                truncated: rows.iter().filter(|row| row.truncated).count(),
+            },
+        )
+    }
+}
+
+impl<H: Head> Stage for RunStage<H> {
+    /// One more than batches: the last is for rows without tokens.
+    fn pieces(&self) -> usize {
+        self.batches.len() + 1
+    }
+
+    fn perform(&self, piece: usize) -> Result<()> {
+        let call = &self.call;
+        drop(lock(&call.admission).take());
+        let Some(batch) = self.batches.get(piece) else {
+            for (row, _) in call.rows.iter().enumerate().filter(|(_, tokens)| tokens.ids.is_empty()) {
+                self.store(row, &call.head.read_nothing(row)?);
+            }
+            return Ok(());
+        };
+        let engine = &call.engine;
+        let rows: Vec<&TokenRow> = batch.iter().map(|row| &call.rows[*row]).collect();
+        let padded = Batch::pad(&rows, engine.spec.tokenizer.pad_id);
+        let output = engine.network.run(&padded)?;
+        for (at, row) in batch.iter().enumerate() {
+            self.store(*row, &call.head.read(&output, at, padded.spans[at].clone(), *row)?);
+        }
+        Ok(())
+    }
+
+    fn finish(&self, outcome: Result<()>) {
+        let Some((numbers, reply)) = lock(&self.reply).take() else { return };
+        reply.send(outcome.and_then(|()| self.result(numbers)).map(Answer::Done));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.call.ticket.is_cancelled()
+    }
+}
+
+/// Counts tokens.
+pub(super) struct CountStage {
+    engine: Arc<Engine>,
+    texts: Vec<String>,
+    ticket: Ticket,
+    counts: Mutex<(Vec<u32>, Option<Reply<Vec<u32>>>)>,
+}
+
+impl CountStage {
+    pub(super) fn new(engine: Arc<Engine>, texts: Vec<String>, ticket: Ticket, reply: Reply<Vec<u32>>) -> Self {
+        let counts = Mutex::new((vec![0; texts.len()], Some(reply)));
+        CountStage { engine, texts, ticket, counts }
+    }
+}
+
+impl Stage for CountStage {
+    fn pieces(&self) -> usize {
+        self.texts.len()
+    }
+
+    fn perform(&self, piece: usize) -> Result<()> {
+        let count = self.engine.tokenizer.count(&self.texts[piece])?;
+        lock(&self.counts).0[piece] = u32::try_from(count).unwrap_or(u32::MAX);
+        Ok(())
+    }
+
+    fn finish(&self, outcome: Result<()>) {
+        let mut state = lock(&self.counts);
+        let counts = std::mem::take(&mut state.0);
+        let reply = state.1.take();
+        drop(state);
+        if let Some(reply) = reply {
+            reply.send(outcome.map(|()| counts));
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.ticket.is_cancelled()
+    }
+}

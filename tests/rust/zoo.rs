@@ -1,0 +1,59 @@
+//! The tiny repositories of `tests/fixtures`, for the tests in this folder.
+
+use std::path::{Path, PathBuf};
+
+use vecrank::files::ModelFolder;
+use vecrank::options::{LoadOptions, Product};
+use vecrank::spec::ModelSpec;
+use vecrank::tokenizer::Tokenizer;
+
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every repository with a golden file of this kind.
+pub fn repositories(kind: &str) -> Vec<(PathBuf, serde_json::Value)> {
+    let mut found = Vec::new();
+    for collection in ["tests/fixtures/zoo", "tests/fixtures/extra"] {
+        for entry in std::fs::read_dir(root().join(collection)).unwrap() {
+            let folder = entry.unwrap().path();
+            let Ok(bytes) = std::fs::read(folder.join("golden.json")) else { continue };
+            let golden: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            if golden["kind"] == kind {
+                found.push((folder, golden));
+            }
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+pub fn name(folder: &Path) -> String {
+    folder.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+pub fn spec(folder: &Path, product: Product) -> ModelSpec {
+    let options = LoadOptions::new(product, folder);
+    ModelSpec::read(&ModelFolder::open(folder).unwrap(), &options)
+        .unwrap_or_else(|error| panic!("{}: {error}", name(folder)))
+}
+
+pub fn tokenizer(spec: &ModelSpec) -> Tokenizer {
+    Tokenizer::load(&spec.tokenizer).unwrap()
+}
+
+/// Numbers that look random and are the same every time (xorshift64*).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % bound
+    }
+
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
