@@ -39,7 +39,6 @@ impl<T> std::fmt::Debug for Reply<T> {
 }
 
 /// A reply and the place where its answer is waited for. For callers without an event loop, such as tests.
-#[must_use]
 pub fn pair<T: Send + 'static>() -> (Reply<T>, impl FnOnce() -> Result<T>) {
     let (sender, receiver) = std::sync::mpsc::channel();
     let reply = Reply::new(move |answer| drop(sender.send(answer)));

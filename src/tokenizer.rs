@@ -17,8 +17,11 @@ use crate::spec::TokenizerSpec;
 
 /// Tokens kept beyond the limit when the end of a word that no rule splits is checked; see `unsplit_tokens_agree`.
 const AGREEMENT_MARGIN: usize = 32;
-/// Longest piece, in characters, that the check above allows for. Longer vocabularies read whole texts.
+/// Longest piece of a unigram vocabulary, in characters, that the check allows for. With longer ones whole texts are
+/// read.
 const MAX_PIECE: usize = 64;
+/// Ends that are tried for BPE, where no number of them is a proof.
+const BPE_ENDS: usize = 8;
 /// Parts longer than this are not checked that way: the text is read whole.
 const MAX_AGREEMENT_BYTES: usize = 1 << 20;
 
@@ -73,7 +76,8 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special_ids: Vec<u32>,
     longest_added: usize,
-    longest_piece: usize,
+    /// How many ends of a cut word have to agree; `None` where prefixes prove nothing.
+    ends: Option<usize>,
 }
 
 impl std::fmt::Debug for Tokenizer {
@@ -97,12 +101,16 @@ impl Tokenizer {
         let added = inner.get_added_tokens_decoder();
         let special_ids = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
         let longest_added = added.values().map(|token| token.content.len()).max().unwrap_or(0);
-        let longest_piece = match inner.get_model() {
-            // A WordPiece word longer than its limit is one unknown token however it ends, so prefixes prove nothing.
-            ModelWrapper::WordPiece(_) | ModelWrapper::WordLevel(_) => usize::MAX,
-            _ => inner.get_vocab(false).keys().map(|piece| piece.chars().count()).max().unwrap_or(usize::MAX),
+        let ends = match inner.get_model() {
+            // A word beyond WordPiece's limit is one unknown token however it ends.
+            ModelWrapper::WordPiece(_) | ModelWrapper::WordLevel(_) => None,
+            ModelWrapper::BPE(_) => Some(BPE_ENDS),
+            ModelWrapper::Unigram(_) => {
+                let longest = inner.get_vocab(false).keys().map(|piece| piece.chars().count()).max();
+                longest.filter(|longest| *longest <= MAX_PIECE)
+            }
         };
-        Ok(Tokenizer { inner, special_ids, longest_added, longest_piece })
+        Ok(Tokenizer { inner, special_ids, longest_added, ends })
     }
 
     /// The tokens of `prompt` followed by `part`, at most `limit` with special tokens.
@@ -227,12 +235,13 @@ impl Tokenizer {
     fn unsplit_tokens_agree(&self, text: &str, tokens: &Tokens, needed: usize) -> Result<bool> {
         let ids = tokens.get_ids();
         let margin = needed.saturating_add(AGREEMENT_MARGIN);
-        if self.longest_piece > MAX_PIECE || text.len() > MAX_AGREEMENT_BYTES || ids.len() <= margin {
+        let Some(ends) = self.ends else { return Ok(false) };
+        if text.len() > MAX_AGREEMENT_BYTES || ids.len() <= margin {
             return Ok(false);
         }
         let end = tokens.get_offsets()[margin].1.min(text.len().saturating_sub(self.longest_added));
         let Some(head) = text.get(..end) else { return Ok(false) };
-        let boundaries = head.char_indices().rev().map(|(at, _)| at).take(self.longest_piece);
+        let boundaries = head.char_indices().rev().map(|(at, _)| at).take(ends);
         for at in std::iter::once(head.len()).chain(boundaries) {
             let shorter = self.inner.encode_fast(&head[..at], false).map_err(failed)?;
             if shorter.get_ids().get(..needed) != ids.get(..needed) {

@@ -166,8 +166,8 @@ impl<H: Head> Stage for EncodeStage<H> {
         }
         let batches = plan(&lengths, engine.batch_tokens());
         let numbers = vec![0.0; call.head.width() * call.rows.len()];
-        let reply = Mutex::new(Some((numbers, state.reply)));
-        engine.scheduler.submit(Arc::new(RunStage { call, batches, reply }));
+        let result = Mutex::new(Some(RunResult { numbers, reply: state.reply }));
+        engine.scheduler.submit(Arc::new(RunStage { call, batches, result }));
     }
 
     fn is_cancelled(&self) -> bool {
@@ -190,22 +190,29 @@ fn short_parts(inputs: &Inputs, short: &[Option<ShortParts>]) -> (Vec<usize>, Ve
     }
 }
 
+/// What a run fills, and where it goes.
+struct RunResult<H: Head> {
+    numbers: Vec<f32>,
+    reply: Reply<Answer<H>>,
+}
+
 /// Runs the batches, one a piece.
 struct RunStage<H: Head> {
     call: Call<H>,
     batches: Vec<Vec<usize>>,
-    reply: Mutex<Option<(Vec<f32>, Reply<Answer<H>>)>>,
+    /// The rows' numbers and where they go; taken at the end.
+    result: Mutex<Option<RunResult<H>>>,
 }
 
 impl<H: Head> RunStage<H> {
     fn store(&self, row: usize, numbers: &[f32]) {
         let width = self.call.head.width();
-        if let Some((block, _)) = lock(&self.reply).as_mut() {
-            block[row * width..(row + 1) * width].copy_from_slice(numbers);
+        if let Some(result) = lock(&self.result).as_mut() {
+            result.numbers[row * width..(row + 1) * width].copy_from_slice(numbers);
         }
     }
 
-    fn result(&self, numbers: Vec<f32>) -> Result<H::Output> {
+    fn output(&self, numbers: Vec<f32>) -> Result<H::Output> {
         let rows = &self.call.rows;
         self.call.head.finish(
             numbers,
@@ -244,8 +251,8 @@ impl<H: Head> Stage for RunStage<H> {
     }
 
     fn finish(&self, outcome: Result<()>) {
-        let Some((numbers, reply)) = lock(&self.reply).take() else { return };
-        reply.send(outcome.and_then(|()| self.result(numbers)).map(Answer::Done));
+        let Some(RunResult { numbers, reply }) = lock(&self.result).take() else { return };
+        reply.send(outcome.and_then(|()| self.output(numbers)).map(Answer::Done));
     }
 
     fn is_cancelled(&self) -> bool {
@@ -258,13 +265,14 @@ pub(super) struct CountStage {
     engine: Arc<Engine>,
     texts: Vec<String>,
     ticket: Ticket,
-    counts: Mutex<(Vec<u32>, Option<Reply<Vec<u32>>>)>,
+    counts: Mutex<Vec<u32>>,
+    reply: Mutex<Option<Reply<Vec<u32>>>>,
 }
 
 impl CountStage {
     pub(super) fn new(engine: Arc<Engine>, texts: Vec<String>, ticket: Ticket, reply: Reply<Vec<u32>>) -> Self {
-        let counts = Mutex::new((vec![0; texts.len()], Some(reply)));
-        CountStage { engine, texts, ticket, counts }
+        let counts = Mutex::new(vec![0; texts.len()]);
+        CountStage { engine, texts, ticket, counts, reply: Mutex::new(Some(reply)) }
     }
 }
 
@@ -275,16 +283,13 @@ impl Stage for CountStage {
 
     fn perform(&self, piece: usize) -> Result<()> {
         let count = self.engine.tokenizer.count(&self.texts[piece])?;
-        lock(&self.counts).0[piece] = u32::try_from(count).unwrap_or(u32::MAX);
+        lock(&self.counts)[piece] = u32::try_from(count).unwrap_or(u32::MAX);
         Ok(())
     }
 
     fn finish(&self, outcome: Result<()>) {
-        let mut state = lock(&self.counts);
-        let counts = std::mem::take(&mut state.0);
-        let reply = state.1.take();
-        drop(state);
-        if let Some(reply) = reply {
+        let counts = std::mem::take(&mut *lock(&self.counts));
+        if let Some(reply) = lock(&self.reply).take() {
             reply.send(outcome.map(|()| counts));
         }
     }

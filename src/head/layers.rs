@@ -20,7 +20,7 @@ pub struct Layers {
 #[derive(Debug)]
 enum Layer {
     Dense { spec: DenseSpec, weight: Vec<f32>, bias: Option<Vec<f32>>, residual: Option<Vec<f32>> },
-    LayerNorm { spec: LayerNormSpec, weight: Vec<f32>, bias: Vec<f32> },
+    Norm { spec: LayerNormSpec, weight: Vec<f32>, bias: Vec<f32> },
     Normalize,
 }
 
@@ -49,7 +49,7 @@ impl Layers {
             ModuleStep::LayerNorm(spec) => {
                 let bytes = read(folder, &spec.weights)?;
                 let file = Weights::parse(&spec.weights, &bytes)?;
-                Ok(Layer::LayerNorm {
+                Ok(Layer::Norm {
                     weight: file.tensor("norm.weight", &[spec.dimension])?,
                     bias: file.tensor("norm.bias", &[spec.dimension])?,
                     spec: spec.clone(),
@@ -68,7 +68,7 @@ impl Layers {
         for layer in &self.layers {
             let (expected, outputs, file) = match layer {
                 Layer::Dense { spec, .. } => (spec.inputs, spec.outputs, &spec.weights),
-                Layer::LayerNorm { spec, .. } => (spec.dimension, spec.dimension, &spec.weights),
+                Layer::Norm { spec, .. } => (spec.dimension, spec.dimension, &spec.weights),
                 Layer::Normalize => continue,
             };
             if size != expected {
@@ -101,7 +101,7 @@ impl Layers {
         for layer in &self.layers {
             match layer {
                 Layer::Normalize => normalize(&mut vector),
-                Layer::LayerNorm { weight, bias, .. } => layer_norm(&mut vector, weight, bias),
+                Layer::Norm { weight, bias, .. } => layer_norm(&mut vector, weight, bias),
                 Layer::Dense { spec, weight, bias, residual } => {
                     let mut output = product(weight, &vector);
                     if let Some(bias) = bias {

@@ -8,7 +8,8 @@
 // napi's macros take arguments by value and make functions that callers in JavaScript use.
 #![allow(clippy::needless_pass_by_value, reason = "JavaScript values arrive by value")]
 
-mod functions;
-mod model;
-mod options;
-mod outcome;
+// Public, or the compiler calls what only JavaScript uses dead.
+pub mod functions;
+pub mod model;
+pub mod options;
+pub mod outcome;

@@ -29,13 +29,11 @@ pub(super) fn score(configs: &Configs, assumed: &mut Vec<String>) -> Result<Scor
 }
 
 fn refuse_other_kinds(configs: &Configs) -> Result<()> {
-    if let Some(modules) = &configs.modules {
-        for module in modules.iter().skip(1) {
-            return Err(Error::ModelUnsupported(format!(
-                "modules.json: a reranker with the module \"{}\" is not supported in this version",
-                module.type_name
-            )));
-        }
+    if let Some(module) = configs.modules.as_ref().and_then(|modules| modules.get(1)) {
+        return Err(Error::ModelUnsupported(format!(
+            "modules.json: a reranker with the module \"{}\" is not supported in this version",
+            module.type_name
+        )));
     }
     if let Some(file) = &configs.sentence_transformers
         && let Some(kind) = file.text("model_type")?

@@ -120,6 +120,7 @@ fn prefixes_give_the_tokens_of_the_whole_text() {
 fn pairs_of_prefixes_give_the_tokens_of_the_whole_pair() {
     let mut random = Random(0xFACE);
     let tokenizers = tokenizers();
+    let mut odd_tokens = 0;
     for round in 0..1000 {
         let (query, document) = (text(&mut random), text(&mut random));
         let (name, tokenizer) = &tokenizers[round % tokenizers.len()];
@@ -129,10 +130,10 @@ fn pairs_of_prefixes_give_the_tokens_of_the_whole_pair() {
         if round % 3 == 0 {
             query_units = 1 + random.below(200);
         }
-        let found = loop {
+        let (found, both_cut) = loop {
             let (first, second) = (prefix(&query, query_units), prefix(&document, document_units));
             match tokenizer.encode_pair(&first, &second, limit, Truncation::Right).unwrap() {
-                Encoding::Ready(row) => break row,
+                Encoding::Ready(row) => break (row, first.cut && second.cut),
                 Encoding::Short(ShortParts { first: more_query, second: more_document }) => {
                     assert!((!more_query || first.cut) && (!more_document || second.cut));
                     query_units = query_units.saturating_mul(if more_query { 4 } else { 1 });
@@ -145,15 +146,17 @@ fn pairs_of_prefixes_give_the_tokens_of_the_whole_pair() {
         else {
             panic!("a whole pair was called short");
         };
-        // Where both texts are cut and both overflow, the odd token may go to the other one.
-        let odd_token = found.ids.len() == expected.ids.len() && query_units != usize::MAX && found.truncated;
-        if found != expected && odd_token {
-            let differing = found.ids.iter().zip(&expected.ids).filter(|(a, b)| a != b).count();
-            assert!(differing > 0, "{name}");
+        // Where both texts are cut nobody knows which is the longer one, so the odd token may go to the other.
+        if found != expected && both_cut {
+            let texts = |row: &TokenRow| row.type_ids.iter().filter(|segment| **segment == 1).count();
+            assert_eq!(found.ids.len(), expected.ids.len(), "{name}, limit {limit}");
+            assert!(texts(&found).abs_diff(texts(&expected)) <= 1, "{name}, limit {limit}");
+            odd_tokens += 1;
             continue;
         }
         assert_eq!(found, expected, "{name}, limit {limit}: {query:?} / {document:?}");
     }
+    assert!(odd_tokens < 50, "{odd_tokens} of 1000 pairs differ by the odd token");
 }
 
 /// Ordinary text of four kinds, `bytes` long.
