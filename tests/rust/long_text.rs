@@ -106,7 +106,7 @@ fn text(random: &mut Random) -> String {
 fn prefixes_give_the_tokens_of_the_whole_text() {
     let mut random = Random(0x5EED);
     let tokenizers = tokenizers();
-    for round in 0..400 {
+    for round in 0..2000 {
         let text = text(&mut random);
         let (name, tokenizer) = &tokenizers[round % tokenizers.len()];
         let limit = 4 + random.below(40);
