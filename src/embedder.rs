@@ -74,7 +74,13 @@ fn request(
     continued: bool,
 ) -> Result<Request<EmbeddingHead>> {
     let spec = embedding_spec(engine)?;
-    let limit = engine.spec.max_length.of(options.max_length)?;
+    let max_length = engine.spec.max_length;
+    let by_task = match options.prompt {
+        Prompt::Query => max_length.query,
+        Prompt::Document => max_length.document,
+        _ => None,
+    };
+    let limit = max_length.of(options.max_length.or(by_task))?;
     let truncation = engine.truncation(options.truncation);
     let prompt = match &options.prompt {
         Prompt::Text(text) => text.clone(),

@@ -1,7 +1,8 @@
 //! How many tokens a text may have.
 //!
 //! The reference's rule (sentence-transformers 6.2, `Transformer.__init__`): `max_seq_length` of
-//! `sentence_bert_config.json` (or `model_max_length` among the arguments that it keeps for the tokenizer), else
+//! `sentence_bert_config.json` (before it `max_length` among the text arguments of each call, after it
+//! `model_max_length` among those of the tokenizer), else
 //! `model_max_length` of `tokenizer_config.json` capped at the network's positions.
 //! The reference does not cap `max_seq_length` and crashes on long text; here it is capped too.
 
@@ -50,6 +51,10 @@ pub struct MaxLength {
     pub default: usize,
     /// What the network has positions for; `None` where no file says.
     pub positions: Option<usize>,
+    /// `query_length`: what `embedQuery` uses, where the repository has a limit of its own for queries.
+    pub query: Option<usize>,
+    /// `document_length`: the same for `embedDocument`.
+    pub document: Option<usize>,
 }
 
 impl MaxLength {
@@ -103,7 +108,10 @@ pub(super) fn resolve(
             break;
         }
     }
-    let mut declared = configs.sentence_bert.count("max_seq_length")?;
+    let processing = configs.sentence_bert.object("processing_kwargs")?;
+    let per_call = processing.and_then(|all| all.object("text").transpose()).transpose()?;
+    let mut declared = per_call.map_or(Ok(None), |text| text.count("max_length"))?;
+    declared = declared.or(configs.sentence_bert.count("max_seq_length")?);
     for key in ["processor_kwargs", "tokenizer_args"] {
         if let (None, Some(arguments)) = (declared, configs.sentence_bert.object(key)?) {
             declared = arguments.count("model_max_length")?;
@@ -120,7 +128,13 @@ pub(super) fn resolve(
             UNDECLARED
         }
     };
-    let limits = MaxLength { default, positions };
-    let default = limits.of(options.max_length)?;
-    Ok(MaxLength { default, positions })
+    let limits = MaxLength { default, positions, query: None, document: None };
+    if let Some(given) = options.max_length {
+        return Ok(MaxLength { default: limits.of(Some(given))?, ..limits });
+    }
+    let own = |key: &str| -> Result<Option<usize>> {
+        let limit = configs.sentence_bert.count(key)?.filter(|limit| *limit > 0);
+        Ok(limit.map(|limit| positions.map_or(limit, |positions| limit.min(positions))))
+    };
+    Ok(MaxLength { query: own("query_length")?, document: own("document_length")?, ..limits })
 }

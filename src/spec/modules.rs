@@ -101,7 +101,7 @@ pub(super) fn embedding(
     assumed: &mut Vec<String>,
 ) -> Result<EmbeddingSpec> {
     let mut spec = match &configs.modules {
-        Some(modules) => declared(folder, configs, modules)?,
+        Some(modules) => declared(folder, configs, modules, assumed)?,
         None => undeclared(configs, options, assumed)?,
     };
     if let Some(pooling) = options.pooling {
@@ -147,7 +147,12 @@ fn undeclared(configs: &Configs, options: &LoadOptions, assumed: &mut Vec<String
     })
 }
 
-fn declared(folder: &ModelFolder, configs: &Configs, modules: &[Module]) -> Result<EmbeddingSpec> {
+fn declared(
+    folder: &ModelFolder,
+    configs: &Configs,
+    modules: &[Module],
+    assumed: &mut Vec<String>,
+) -> Result<EmbeddingSpec> {
     let mut spec = EmbeddingSpec { include_prompt: true, ..EmbeddingSpec::default() };
     if let Some(file) = &configs.sentence_transformers {
         if let Some(kind) = file.text("model_type")?
@@ -166,13 +171,11 @@ fn declared(folder: &ModelFolder, configs: &Configs, modules: &[Module]) -> Resu
         match module.class() {
             "Transformer" if position == 0 => {}
             "Pooling" if position > 0 && !pooled => read_pooling(&module.required_config(folder)?, &mut spec)?,
+            "Dense" if pooled => {
+                spec.steps.push(ModuleStep::Dense(read_dense(folder, module, "sentence_embedding", assumed)?));
+            }
             "Dense" if position > 0 => {
-                let dense = read_dense(folder, module, if pooled { "sentence_embedding" } else { "token_embeddings" })?;
-                if pooled {
-                    spec.steps.push(ModuleStep::Dense(dense))
-                } else {
-                    spec.token_layers.push(ModuleStep::Dense(dense))
-                }
+                spec.token_layers.push(ModuleStep::Dense(read_dense(folder, module, "token_embeddings", assumed)?));
             }
             "LayerNorm" if pooled => spec.steps.push(ModuleStep::LayerNorm(read_layer_norm(folder, module)?)),
             "Normalize" if pooled => {
@@ -305,14 +308,17 @@ fn weights(folder: &ModelFolder, module: &Module) -> Result<String> {
     Err(Error::FileNotFound(format!("{} has no {weights}, which modules.json needs", folder.root().display())))
 }
 
-fn read_dense(folder: &ModelFolder, module: &Module, feature: &str) -> Result<DenseSpec> {
+fn read_dense(folder: &ModelFolder, module: &Module, feature: &str, assumed: &mut Vec<String>) -> Result<DenseSpec> {
     let config = module.required_config(folder)?;
     expect_feature(&config, feature)?;
     let activation = match config.text("activation_function")? {
         // The reference's default.
         None => ActivationFunction::Tanh,
-        // The reference runs only torch's own classes and takes its default for others.
-        Some(path) if !path.starts_with("torch.") => ActivationFunction::Tanh,
+        // The reference runs only torch's own classes and takes its default for others, with a warning.
+        Some(path) if !path.starts_with("torch.") => {
+            assumed.push(format!("{}: activation_function", config.file));
+            ActivationFunction::Tanh
+        }
         Some(path) => ActivationFunction::from_path(path).ok_or_else(|| {
             Error::ModelUnsupported(format!(
                 "{}: \"activation_function\" is \"{path}\", which is not supported",
