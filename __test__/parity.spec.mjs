@@ -19,11 +19,11 @@ test('the fixtures are complete', () => {
 })
 
 /** The call that does what a run of the reference did: the method and its options. */
-function callFor({ id, prompt }) {
+function callFor({ id, prompt }, prompts) {
   if (id === 'encode') return ['embed', {}]
   if (id === 'encode_query') return ['embedQuery', {}]
-  // Not embedDocument, which also looks for `passage` and `corpus`.
-  if (id === 'encode_document') return ['embed', { prompt: 'document' }]
+  // embedDocument also looks for `passage` and `corpus`, the reference does not.
+  if (id === 'encode_document') return prompts.document || !(prompts.passage || prompts.corpus) ? ['embedDocument', {}] : ['embed', { prompt: 'document' }]
   if (id === 'before_normalize') return ['embed', { normalize: false }]
   if (id === 'encode_normalized') return ['embed', { normalize: true }]
   if (/^encode_(custom|empty)_prompt\d*$/.test(id)) return ['embed', { promptText: prompt }]
@@ -50,7 +50,7 @@ function scaled(vector) {
 }
 
 for (const name of embedders) {
-  const { runs, texts, dimension, effective_max_length: maxLength, onnx_variants: variants = [] } = golden(name)
+  const { runs, texts, dimension, prompts = {}, effective_max_length: maxLength, onnx_variants: variants = [] } = golden(name)
   const sentences = texts.map(({ text }) => text)
   const embedder = new Embedder(tiny(name))
 
@@ -65,7 +65,7 @@ for (const name of embedders) {
   assert.ok(runs.length > 0, name)
   for (const run of runs) {
     test(`${name}: ${run.id}`, async () => {
-      const [method, options] = callFor(run)
+      const [method, options] = callFor(run, prompts)
       const info = await embedder.info()
       if (options.dimensions > dimension) {
         // The reference cuts nothing then; here an option that has no effect is an error.

@@ -110,8 +110,8 @@ pub(super) fn resolve(
     }
     let processing = configs.sentence_bert.object("processing_kwargs")?;
     let per_call = processing.and_then(|all| all.object("text").transpose()).transpose()?;
-    let mut declared = per_call.map_or(Ok(None), |text| text.count("max_length"))?;
-    declared = declared.or(configs.sentence_bert.count("max_seq_length")?);
+    let of_each_call = per_call.map_or(Ok(None), |text| text.count("max_length"))?;
+    let mut declared = of_each_call.or(configs.sentence_bert.count("max_seq_length")?);
     for key in ["processor_kwargs", "tokenizer_args"] {
         if let (None, Some(arguments)) = (declared, configs.sentence_bert.object(key)?) {
             declared = arguments.count("model_max_length")?;
@@ -129,8 +129,8 @@ pub(super) fn resolve(
         }
     };
     let limits = MaxLength { default, positions, query: None, document: None };
-    if let Some(given) = options.max_length {
-        return Ok(MaxLength { default: limits.of(Some(given))?, ..limits });
+    if options.max_length.is_some() || of_each_call.is_some() {
+        return Ok(MaxLength { default: limits.of(options.max_length)?, ..limits });
     }
     let own = |key: &str| -> Result<Option<usize>> {
         let limit = configs.sentence_bert.count(key)?.filter(|limit| *limit > 0);
