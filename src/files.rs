@@ -109,7 +109,7 @@ impl ModelFolder {
     pub fn object(&self, relative: &str) -> Result<Option<Object>> {
         match self.json(relative)? {
             None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Object { file: relative.to_owned(), map })),
+            Some(Value::Object(map)) => Ok(Some(Object::new(relative, map))),
             Some(_) => Err(Error::invalid_model(format!("{relative} holds something else than a JSON object"))),
         }
     }
@@ -128,6 +128,12 @@ pub struct Object {
 }
 
 impl Object {
+    /// The object that `file` holds.
+    #[must_use]
+    pub fn new(file: &str, map: serde_json::Map<String, Value>) -> Self {
+        Object { file: file.to_owned(), map }
+    }
+
     /// The value, where it is there and not `null`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {

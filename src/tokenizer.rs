@@ -6,8 +6,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde::Deserialize;
 use tokenizers::models::ModelWrapper;
-use tokenizers::normalizers::{BertNormalizer, Lowercase, NormalizerWrapper, Sequence};
+use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings};
 use tokenizers::{Encoding as Tokens, PostProcessor};
 
@@ -272,9 +274,11 @@ fn build(spec: &TokenizerSpec) -> tokenizers::Result<tokenizers::Tokenizer> {
     let mut inner = tokenizers::Tokenizer::from_bytes(&spec.json)?;
     inner.with_padding(None);
     inner.with_truncation(None)?;
-    if let Some(normalizer) = spec.normalizer {
-        let bert = BertNormalizer::new(true, normalizer.chinese_chars, normalizer.strip_accents, normalizer.lower_case);
-        inner.with_normalizer(Some(bert))?;
+    if let Some(parts) = &spec.rebuilt {
+        let normalizer: Option<NormalizerWrapper> =
+            parts.normalizer.as_ref().map(NormalizerWrapper::deserialize).transpose()?;
+        inner.with_normalizer(normalizer)?;
+        inner.with_pre_tokenizer(Some(PreTokenizerWrapper::deserialize(&parts.pre_tokenizer)?));
     }
     if spec.lower_case && !inner.get_normalizer().is_some_and(lowers_case) {
         let mut steps = vec![NormalizerWrapper::Lowercase(Lowercase)];

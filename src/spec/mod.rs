@@ -12,6 +12,7 @@ mod length;
 mod modality;
 mod modules;
 mod tokenizer;
+mod tokenizer_class;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,8 @@ pub use classifier::DeclaredActivation;
 pub use graph::GraphFile;
 pub use length::MaxLength;
 pub use modules::{DenseSpec, LayerNormSpec, ModuleStep};
-pub use tokenizer::{BertNormalizer, TokenizerSpec};
+pub use tokenizer::TokenizerSpec;
+pub use tokenizer_class::RebuiltParts;
 
 use crate::error::{Error, Result};
 use crate::files::{ModelFolder, Object};

@@ -1,10 +1,10 @@
 //! What `tokenizer.json` and the files beside it say about turning texts into tokens.
 //!
-//! transformers rebuilds BERT's normalizer from `tokenizer_config.json` (its `BertTokenizer.__init__`), so that
-//! `tokenizer.json`'s own is not used; and takes the direction of truncation from `tokenizer.json` unless
-//! `tokenizer_config.json` names one. Padding is ours (`batch.rs`).
+//! transformers builds parts of most tokenizers anew (`tokenizer_class.rs`), and takes the direction of truncation from
+//! `tokenizer.json` unless `tokenizer_config.json` names one. Padding is ours (`batch.rs`).
 
 use super::Configs;
+use super::tokenizer_class::{RebuiltParts, rebuilt_parts};
 use crate::error::{Error, Result};
 use crate::files::{ModelFolder, Object};
 use crate::options::Truncation;
@@ -16,8 +16,8 @@ pub struct TokenizerSpec {
     pub json: std::sync::Arc<[u8]>,
     /// The file's name, for messages.
     pub file: String,
-    /// The normalizer that replaces the file's own.
-    pub normalizer: Option<BertNormalizer>,
+    /// What stands in the place of parts of the file.
+    pub rebuilt: Option<RebuiltParts>,
     /// `do_lower_case` of `sentence_bert_config.json`: lower case first, unless the normalizer does it.
     pub lower_case: bool,
     /// Which end is cut when the user does not say.
@@ -25,48 +25,6 @@ pub struct TokenizerSpec {
     /// The token that fills up shorter rows.
     pub pad_id: u32,
 }
-
-/// BERT's normalizer as `tokenizer_config.json` sets it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BertNormalizer {
-    /// `do_lower_case`, default true.
-    pub lower_case: bool,
-    /// `strip_accents`; absent means: where lower case holds.
-    pub strip_accents: Option<bool>,
-    /// `tokenize_chinese_chars`, default true.
-    pub chinese_chars: bool,
-}
-
-/// Classes whose normalizer transformers builds from `tokenizer_config.json`; most families share `BertTokenizer`.
-const BERT_CLASSES: [&str; 9] = [
-    "BertTokenizer",
-    "DistilBertTokenizer",
-    "MPNetTokenizer",
-    "ElectraTokenizer",
-    "MobileBertTokenizer",
-    "ConvBertTokenizer",
-    "SqueezeBertTokenizer",
-    "RetriBertTokenizer",
-    "LayoutLMTokenizer",
-];
-
-/// Families that get such a class where `tokenizer_config.json` names none.
-const BERT_FAMILIES: [&str; 14] = [
-    "bert",
-    "distilbert",
-    "mpnet",
-    "electra",
-    "mobilebert",
-    "convbert",
-    "squeezebert",
-    "retribert",
-    "layoutlm",
-    "ernie",
-    "megatron-bert",
-    "nezha",
-    "nomic_bert",
-    "qdqbert",
-];
 
 impl TokenizerSpec {
     pub(super) fn read(folder: &ModelFolder, configs: &Configs) -> Result<Self> {
@@ -81,7 +39,7 @@ impl TokenizerSpec {
             Error::invalid_model_because(format!("{file} is not valid JSON. Copy or download the file again"), source)
         })?;
         Ok(TokenizerSpec {
-            normalizer: bert_normalizer(configs)?,
+            rebuilt: rebuilt_parts(configs, &value)?,
             lower_case: configs.sentence_bert.flag("do_lower_case")?.unwrap_or(false),
             truncation: truncation_side(configs, &value)?,
             pad_id: pad_id(configs, &value)?,
@@ -98,22 +56,6 @@ fn truncation_side(configs: &Configs, tokenizer: &serde_json::Value) -> Result<T
         Some("left") => Ok(Truncation::Left),
         Some(_) => Err(configs.tokenizer.wrong("truncation_side", "\"left\" or \"right\"")),
     }
-}
-
-fn bert_normalizer(configs: &Configs) -> Result<Option<BertNormalizer>> {
-    let config = &configs.tokenizer;
-    let is_bert = match config.text("tokenizer_class")? {
-        Some(class) => BERT_CLASSES.contains(&class.strip_suffix("Fast").unwrap_or(class)),
-        None => BERT_FAMILIES.contains(&configs.model_type()),
-    };
-    if !is_bert {
-        return Ok(None);
-    }
-    Ok(Some(BertNormalizer {
-        lower_case: config.flag("do_lower_case")?.unwrap_or(true),
-        strip_accents: config.flag("strip_accents")?,
-        chinese_chars: config.flag("tokenize_chinese_chars")?.unwrap_or(true),
-    }))
 }
 
 /// The padding token's id. Its rows are masked, so it matters only to graphs that derive positions from it.

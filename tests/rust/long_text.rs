@@ -9,15 +9,20 @@ use vecrank::options::{Product, Truncation};
 use vecrank::tokenizer::{Encoding, Part, ShortParts, TokenRow, Tokenizer};
 use zoo::Random;
 
-/// One tokenizer of every kind: WordPiece, byte-level BPE twice, Unigram, and the two bundled models.
+/// One tokenizer of every kind: WordPiece, BPE on bytes and on SentencePiece's words, Unigram, and the two bundled models.
 fn tokenizers() -> Vec<(String, Tokenizer)> {
-    let folders: [(&str, Product); 8] = [
+    let folders: [(&str, Product); 13] = [
         ("tests/fixtures/zoo/bert-mean", Product::Embedder),
         ("tests/fixtures/zoo/mpnet-mean-sentence-embedding", Product::Embedder),
         ("tests/fixtures/zoo/modernbert-cls", Product::Embedder),
         ("tests/fixtures/zoo/qwen3-lasttoken", Product::Embedder),
         ("tests/fixtures/zoo/xlmr-mean-prefix", Product::Embedder),
         ("tests/fixtures/zoo/xlmr-ranker-1-undeclared", Product::Reranker),
+        ("tests/fixtures/extra/family-albert", Product::Embedder),
+        ("tests/fixtures/extra/family-gemma", Product::Embedder),
+        ("tests/fixtures/extra/family-mistral", Product::Embedder),
+        ("tests/fixtures/extra/class-llama", Product::Embedder),
+        ("tests/fixtures/extra/ranker-deberta-v2", Product::Reranker),
         ("models/all-MiniLM-L6-v2", Product::Embedder),
         ("models/vecrank-reranker-mini", Product::Reranker),
     ];
