@@ -28,6 +28,11 @@ test('a file in the place of the folder, an empty folder', async (t) => {
 const plain = { method: 'forward', method_output_name: 'last_hidden_state' }
 const sentenceBert = (content) => (folder) => writeFileSync(path.join(folder, 'sentence_bert_config.json'), JSON.stringify(content))
 
+function chatTemplate(folder) {
+  rmSync(path.join(folder, 'modules.json'))
+  writeFileSync(path.join(folder, 'chat_template.jinja'), '{{ messages }}')
+}
+
 /** What is done to a copy of a model, and the codes it may end in. */
 const damages = [
   ['no ONNX file', (folder) => rmSync(path.join(folder, 'onnx'), { recursive: true }), ['ERR_FILE_NOT_FOUND', 'ERR_MODEL_UNSUPPORTED'], /onnx/],
@@ -43,6 +48,7 @@ const damages = [
   ['a modules.json that is no list', (folder) => writeFileSync(path.join(folder, 'modules.json'), '{}'), ['ERR_MODEL_INVALID'], /modules\.json/],
   ['a module nobody knows', (folder) => module(folder, 'sentence_transformers.models.Unheard'), ['ERR_MODEL_UNSUPPORTED'], /Unheard/],
   ['a module outside the folder', (folder) => module(folder, 'sentence_transformers.models.Dense', '../../elsewhere'), ['ERR_MODEL_INVALID', 'ERR_MODEL_UNSUPPORTED', 'ERR_FILE_NOT_FOUND'], /\S/],
+  ['a chat template and no modules.json', chatTemplate, ['ERR_MODEL_UNSUPPORTED'], /chat_template/],
   ['texts that go into a chat template', sentenceBert({ modality_config: { text: plain, message: { ...plain, format: 'flat' } } }), ['ERR_MODEL_UNSUPPORTED'], /sentence_bert_config\.json.*message/],
   ['texts that go another way', sentenceBert({ modality_config: { text: { ...plain, method: 'get_text_features' } } }), ['ERR_MODEL_UNSUPPORTED'], /get_text_features/],
   ['an output that is not read', sentenceBert({ modality_config: { text: { ...plain, method_output_name: ['hidden_states', -2] } } }), ['ERR_MODEL_UNSUPPORTED'], /hidden_states/],

@@ -151,7 +151,7 @@ impl ModelSpec {
             Product::Embedder => HeadSpec::Embedding(modules::embedding(folder, &configs, options, &mut assumed)?),
             Product::Reranker => HeadSpec::Score(classifier::score(&configs, &mut assumed)?),
         };
-        modality::expect_plain_text(&configs, options.product)?;
+        modality::expect_plain_text(folder, &configs, options.product)?;
         let (prompts, default_prompt) = prompts(&configs, options)?;
         let position_offset = length::position_offset(&configs)?;
         Ok(ModelSpec {

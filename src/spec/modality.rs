@@ -5,11 +5,21 @@ use serde_json::Value;
 
 use super::Configs;
 use crate::error::{Error, Result};
-use crate::files::Object;
+use crate::files::{ModelFolder, Object};
 use crate::options::Product;
 
 /// Refuses whatever would make the reference feed or read the network in another way.
-pub(super) fn expect_plain_text(configs: &Configs, product: Product) -> Result<()> {
+pub(super) fn expect_plain_text(folder: &ModelFolder, configs: &Configs, product: Product) -> Result<()> {
+    // With modules.json and no `modality_config` the reference takes texts as they are, as it did before there were others.
+    if configs.modules.is_none() {
+        let file = format!("{}chat_template.jinja", configs.transformer);
+        if configs.tokenizer.get("chat_template").is_some() || folder.has(&file)? {
+            return Err(Error::ModelUnsupported(format!(
+                "A \"chat_template\" (tokenizer_config.json or {file}) in a repository without modules.json means that the \
+                 reference wraps each text in a chat. That is not supported in this version"
+            )));
+        }
+    }
     let file = &configs.sentence_bert;
     if let Some(expansion) = file.get("query_expansion").filter(|value| !value.is_null()) {
         return Err(unsupported(file, "query_expansion", expansion));

@@ -127,13 +127,6 @@ fn undeclared(configs: &Configs, options: &LoadOptions, assumed: &mut Vec<String
         )));
     }
     let causal = architecture.ends_with("ForCausalLM") && configs.config.flag("is_causal")?.unwrap_or(true);
-    if causal && configs.tokenizer.get("chat_template").is_some() {
-        return Err(Error::ModelUnsupported(
-            "tokenizer_config.json: \"chat_template\" in a repository without modules.json means that the reference wraps \
-             each text in a chat. That is not supported in this version"
-                .into(),
-        ));
-    }
     if options.pooling.is_none() {
         assumed.push("pooling".into());
     }
