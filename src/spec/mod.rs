@@ -8,9 +8,11 @@
 mod activation;
 mod classifier;
 mod graph;
+mod layers;
 mod length;
 mod modality;
 mod modules;
+mod pooling;
 mod tokenizer;
 mod tokenizer_class;
 
@@ -19,8 +21,9 @@ use std::collections::BTreeMap;
 pub use activation::ActivationFunction;
 pub use classifier::DeclaredActivation;
 pub use graph::GraphFile;
+pub use layers::{DenseSpec, LayerNormSpec, ModuleStep};
 pub use length::MaxLength;
-pub use modules::{DenseSpec, LayerNormSpec, ModuleStep};
+
 pub use tokenizer::TokenizerSpec;
 pub use tokenizer_class::RebuiltParts;
 
