@@ -51,7 +51,7 @@ export interface ModelOptions {
    * (more is `ERR_INVALID_ARG`). Default: what the model's files say.
    */
   maxLength?: number
-  /** Which end of a longer text is dropped. @default 'right' */
+  /** Which end of a longer text is dropped. Default: the side that the model's files name (`truncation_side`), else `'right'`. */
   truncation?: Truncation
   /** Bounds of the work that waits, over all callers. A call is refused with `ERR_OVERLOADED` only while others wait. */
   queue?: {
@@ -101,15 +101,15 @@ export interface ModelInfo {
   readonly commit: string | null
   /** The ONNX file, relative to `path`. */
   readonly file: string
-  /** The kind of weights of that file. */
-  readonly dtype: string
+  /** The kind of weights, by that file's name; `null` where the name (of an explicit `file`) does not say. */
+  readonly dtype: DType | null
   readonly kind: 'embedder' | 'reranker'
   /** Values in a vector; `null` for a reranker. */
   readonly dimensions: number | null
   /** Tokens of a text that are used. */
   readonly maxLength: number
-  /** Pooling; several, joined by `+`, where they are concatenated; `null` for a reranker. */
-  readonly pooling: string | null
+  /** Pooling, or several that are concatenated in this order; `null` for a reranker, and where the graph itself pools. */
+  readonly pooling: Pooling | readonly Pooling[] | null
   /** Whether vectors are scaled to length 1; `null` for a reranker. */
   readonly normalize: boolean | null
   /** Prompts by name. */

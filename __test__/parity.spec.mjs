@@ -49,8 +49,11 @@ function scaled(vector) {
   return vector.map((value) => value / length)
 }
 
+/** The reference's names of poolings, and ours. */
+const POOLING = { cls: 'cls', max: 'max', mean: 'mean', mean_sqrt_len_tokens: 'mean_sqrt_len', weightedmean: 'weighted_mean', lasttoken: 'last' }
+
 for (const name of embedders) {
-  const { runs, texts, dimension, prompts = {}, effective_max_length: maxLength, onnx_variants: variants = [] } = golden(name)
+  const { runs, texts, dimension, prompts = {}, pooling, effective_max_length: maxLength, onnx_variants: variants = [] } = golden(name)
   const sentences = texts.map(({ text }) => text)
   const embedder = new Embedder(tiny(name))
 
@@ -58,6 +61,8 @@ for (const name of embedders) {
     const info = await embedder.info()
     assert.equal(info.maxLength, maxLength)
     assert.equal(info.kind, 'embedder')
+    // The zoo's own golden files do not say how they pool.
+    if (pooling) assert.deepEqual([info.pooling].flat(), pooling.modes.map((mode) => POOLING[mode]))
     // A repository that cuts by itself tells what is left.
     assert.ok(info.dimensions <= dimension || info.dimensions === runs[0].batch[0].length)
   })
