@@ -191,6 +191,11 @@ impl Object {
         Error::invalid_model(format!("{}: expected {expected} for \"{key}\" but found {found}", self.file))
     }
 
+    /// Takes over the keys of `other`, which are stronger.
+    pub fn overlay(&mut self, other: &Object) {
+        self.map.extend(other.map.clone());
+    }
+
     /// The keys and values.
     pub fn entries(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.map.iter()

@@ -9,7 +9,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde::Deserialize;
 use tokenizers::models::ModelWrapper;
 use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
-use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::utils::truncation::{TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings};
 use tokenizers::{Encoding as Tokens, PostProcessor};
 
@@ -77,6 +76,8 @@ pub struct TokenRow {
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special_ids: Vec<u32>,
+    /// Whether rows tell the two texts of a pair apart.
+    token_types: bool,
     longest_added: usize,
     /// How many ends of a cut word have to agree; `None` where prefixes prove nothing.
     ends: Option<usize>,
@@ -112,7 +113,7 @@ impl Tokenizer {
                 longest.filter(|longest| *longest <= MAX_PIECE)
             }
         };
-        Ok(Tokenizer { inner, special_ids, longest_added, ends })
+        Ok(Tokenizer { inner, special_ids, token_types: spec.token_types, longest_added, ends })
     }
 
     /// The tokens of `prompt` followed by `part`, at most `limit` with special tokens.
@@ -262,24 +263,18 @@ impl Tokenizer {
         let (first, second) = truncate_encodings(first, second, &params).map_err(failed)?;
         let mut tokens = self.inner.post_process(first, second, true).map_err(failed)?;
         drop(tokens.take_overflowing());
+        let ids = tokens.get_ids().to_vec();
         Ok(Encoding::Ready(TokenRow {
-            ids: tokens.get_ids().to_vec(),
-            type_ids: tokens.get_type_ids().to_vec(),
+            type_ids: if self.token_types { tokens.get_type_ids().to_vec() } else { vec![0; ids.len()] },
+            ids,
             truncated: count > budget,
         }))
     }
 }
 
 fn build(spec: &TokenizerSpec) -> tokenizers::Result<tokenizers::Tokenizer> {
-    let mut inner = tokenizers::Tokenizer::from_bytes(&spec.json)?;
-    inner.with_padding(None);
-    inner.with_truncation(None)?;
-    if let Some(parts) = &spec.rebuilt {
-        let normalizer: Option<NormalizerWrapper> =
-            parts.normalizer.as_ref().map(NormalizerWrapper::deserialize).transpose()?;
-        inner.with_normalizer(normalizer)?;
-        inner.with_pre_tokenizer(Some(PreTokenizerWrapper::deserialize(&parts.pre_tokenizer)?));
-    }
+    let mut inner = tokenizers::Tokenizer::deserialize(&*spec.json)?;
+    inner.set_encode_special_tokens(spec.split_special_tokens);
     if spec.lower_case && !inner.get_normalizer().is_some_and(lowers_case) {
         let mut steps = vec![NormalizerWrapper::Lowercase(Lowercase)];
         steps.extend(inner.get_normalizer().cloned());

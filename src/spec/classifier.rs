@@ -29,7 +29,8 @@ pub(super) fn score(configs: &Configs, assumed: &mut Vec<String>) -> Result<Scor
 }
 
 fn refuse_other_kinds(configs: &Configs) -> Result<()> {
-    if let Some(module) = configs.modules.as_ref().and_then(|modules| modules.get(1)) {
+    let modules = configs.modules.iter().flatten().enumerate();
+    if let Some((_, module)) = modules.into_iter().find(|(at, module)| *at > 0 || module.class() != "Transformer") {
         return Err(Error::ModelUnsupported(format!(
             "modules.json: a reranker with the module \"{}\" is not supported in this version",
             module.type_name
@@ -53,36 +54,34 @@ fn refuse_other_kinds(configs: &Configs) -> Result<()> {
     }
 }
 
-/// `num_labels`, else the length of `id2label`, else transformers' default of 2.
+/// `num_labels`, else the length of `id2label`, else transformers' default of 2; but 1 where no file says that there is a
+/// trained classifier (sentence-transformers' `CrossEncoder`).
 fn labels(configs: &Configs) -> Result<usize> {
     if let Some(count) = configs.config.count("num_labels")? {
         return Ok(count);
     }
     Ok(match configs.config.object("id2label")? {
         Some(labels) => labels.entries().count(),
+        None if configs.architecture().is_none() => 1,
         None => 2,
     })
 }
 
 fn activation(configs: &Configs, labels: usize, assumed: &mut Vec<String>) -> Result<DeclaredActivation> {
     let nested = configs.config.object("sentence_transformers")?;
-    let places = [
-        (configs.sentence_transformers.as_ref(), "activation_fn"),
-        (nested.as_ref(), "activation_fn"),
-        (Some(&configs.config), "sbert_ce_default_activation_function"),
-    ];
-    for (object, key) in places {
-        let Some(object) = object else { continue };
-        match object.text(key)? {
-            // The reference runs only torch's own classes and takes its default for others.
-            Some(path) if path.starts_with("torch.") => {
-                return Ok(ActivationFunction::from_path(path).map_or_else(
-                    || DeclaredActivation::Unsupported(format!("{}: \"{key}\" is \"{path}\"", object.file)),
-                    DeclaredActivation::Known,
-                ));
-            }
-            Some(_) => break,
-            None => {}
+    // Of config.json's two places the newer one hides the older, also where it holds `null`.
+    let in_config = match &nested {
+        Some(object) if object.entries().any(|(key, _)| key == "activation_fn") => (object, "activation_fn"),
+        _ => (&configs.config, "sbert_ce_default_activation_function"),
+    };
+    let own = configs.sentence_transformers.as_ref().map(|object| (object, "activation_fn"));
+    for (object, key) in own.into_iter().chain([in_config]) {
+        // The reference runs only torch's own classes; one that it does not run counts as not declared.
+        if let Some(path) = object.text(key)?.filter(|path| path.starts_with("torch.")) {
+            return Ok(ActivationFunction::from_path(path).map_or_else(
+                || DeclaredActivation::Unsupported(format!("{}: \"{key}\" is \"{path}\"", object.file)),
+                DeclaredActivation::Known,
+            ));
         }
     }
     assumed.push("activation".into());

@@ -1,10 +1,10 @@
 //! How many tokens a text may have.
 //!
 //! The reference's rule (sentence-transformers 6.2, `Transformer.__init__`): `max_seq_length` of
-//! `sentence_bert_config.json` (before it `max_length` among the text arguments of each call, after it
-//! `model_max_length` among those of the tokenizer), else
-//! `model_max_length` of `tokenizer_config.json` capped at the network's positions.
-//! The reference does not cap `max_seq_length` and crashes on long text; here it is capped too.
+//! `sentence_bert_config.json` (before it `max_length` among the text arguments of each call), else `model_max_length` of
+//! `tokenizer_config.json` capped at the network's positions.
+//! The reference does not cap `max_seq_length` and crashes on long text; here it is capped too, where the network has a
+//! table of positions.
 
 use super::Configs;
 use crate::error::{Error, Result};
@@ -42,6 +42,37 @@ const OFFSET_FAMILIES: [&str; 15] = [
     "mluke",
     "layoutlmv3",
     "lilt",
+];
+
+/// Families whose positions are computed (rotary or relative): the number in `config.json` is what they were trained
+/// with, not the size of a table.
+const COMPUTED_POSITIONS: [&str; 26] = [
+    "deberta",
+    "deberta-v2",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "gemma3_text",
+    "granite",
+    "gte",
+    "jina_embeddings_v3",
+    "llama",
+    "ministral",
+    "ministral3",
+    "mistral",
+    "modernbert",
+    "modernbert-decoder",
+    "mt5",
+    "new",
+    "nomic_bert",
+    "phi3",
+    "qwen2",
+    "qwen3",
+    "qwen3_5",
+    "t5",
+    "t5gemma",
+    "umt5",
+    "xlnet",
 ];
 
 /// How many tokens a text or pair may have, special tokens included.
@@ -97,8 +128,14 @@ pub(super) fn resolve(
     options: &LoadOptions,
     assumed: &mut Vec<String>,
 ) -> Result<MaxLength> {
+    let family = configs.model_type();
+    let has_position_table = !COMPUTED_POSITIONS.contains(&family);
     let mut positions = None;
     for key in ["max_position_embeddings", "max_trained_positions", "n_positions"] {
+        // T5's configuration has the number and transformers does not read it.
+        if key == "n_positions" && !has_position_table {
+            continue;
+        }
         // XLNet writes -1 for "no limit".
         if configs.config.get(key).and_then(serde_json::Value::as_i64) == Some(-1) {
             continue;
@@ -111,14 +148,17 @@ pub(super) fn resolve(
     let processing = configs.sentence_bert.object("processing_kwargs")?;
     let per_call = processing.and_then(|all| all.object("text").transpose()).transpose()?;
     let of_each_call = per_call.map_or(Ok(None), |text| text.count("max_length"))?;
-    let mut declared = of_each_call.or(configs.sentence_bert.count("max_seq_length")?);
-    for key in ["processor_kwargs", "tokenizer_args"] {
-        if let (None, Some(arguments)) = (declared, configs.sentence_bert.object(key)?) {
-            declared = arguments.count("model_max_length")?;
-        }
+    let declared = of_each_call.or(configs.sentence_bert.count("max_seq_length")?);
+    // `max_len` is the name that transformers used before 2021. Nobody means 1e30.
+    let of_tokenizer = match configs.tokenizer.count("model_max_length")? {
+        None => configs.tokenizer.count("max_len")?,
+        limit => limit,
+    };
+    // The reference believes a declared length. A table of positions has an end all the same.
+    if let (Some(limit), false) = (declared, has_position_table) {
+        positions = positions.map(|positions| positions.max(limit));
     }
-    let declared =
-        declared.or(configs.tokenizer.count("model_max_length")?).filter(|limit| *limit > 0 && *limit < 1 << 31);
+    let declared = declared.or(of_tokenizer).filter(|limit| *limit > 0 && *limit < 1 << 31);
     let default = match (declared, positions) {
         (Some(limit), Some(positions)) => limit.min(positions),
         (Some(limit), None) => limit,

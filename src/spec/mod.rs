@@ -14,7 +14,6 @@ mod modality;
 mod modules;
 mod pooling;
 mod tokenizer;
-mod tokenizer_class;
 
 use std::collections::BTreeMap;
 
@@ -25,7 +24,6 @@ pub use layers::{DenseSpec, LayerNormSpec, ModuleStep};
 pub use length::MaxLength;
 
 pub use tokenizer::TokenizerSpec;
-pub use tokenizer_class::RebuiltParts;
 
 use crate::error::{Error, Result};
 use crate::files::{ModelFolder, Object};
@@ -101,8 +99,19 @@ pub(crate) struct Configs {
 }
 
 impl Configs {
-    fn read(folder: &ModelFolder) -> Result<Self> {
-        let modules = modules::read_list(folder)?;
+    fn read(folder: &ModelFolder, product: Product) -> Result<Self> {
+        let mut modules = modules::read_list(folder)?;
+        // The reference reads these two files only where modules.json exists.
+        let mut sentence_transformers = match modules {
+            Some(_) => folder.object("config_sentence_transformers.json")?,
+            None => None,
+        };
+        // And takes a cross-encoder's modules, prompts and activation only from a file that calls itself something.
+        if product == Product::Reranker
+            && sentence_transformers.as_ref().is_none_or(|file| file.get("model_type").is_none())
+        {
+            (modules, sentence_transformers) = (None, None);
+        }
         let transformer = match modules.as_ref().and_then(|list| list.first()) {
             Some(first) if !first.path.is_empty() => format!("{}/", first.path.trim_end_matches('/')),
             _ => String::new(),
@@ -114,14 +123,24 @@ impl Configs {
                 folder.root().display()
             ))
         })?;
-        let tokenizer = folder.object(&format!("{transformer}tokenizer_config.json"))?.unwrap_or_default();
-        // The reference reads these two only where modules.json exists.
-        let (sentence_bert, sentence_transformers) = match modules {
-            Some(_) => {
-                (length::read_sentence_bert(folder, &transformer)?, folder.object("config_sentence_transformers.json")?)
-            }
-            None => (Object::default(), None),
+        let mut tokenizer = folder.object(&format!("{transformer}tokenizer_config.json"))?.unwrap_or_default();
+        let sentence_bert = match modules {
+            Some(_) => length::read_sentence_bert(folder, &transformer)?,
+            None => Object::default(),
         };
+        if let Some(other) = sentence_bert.text("tokenizer_name_or_path")? {
+            return Err(Error::ModelUnsupported(format!(
+                "{}: \"tokenizer_name_or_path\" is \"{other}\". Only the tokenizer beside the model is read",
+                sentence_bert.file
+            )));
+        }
+        // Arguments of the tokenizer's class are stronger than its own file. The second name is the older one.
+        for key in ["processor_kwargs", "tokenizer_args"] {
+            if let Some(arguments) = sentence_bert.object(key)? {
+                tokenizer.overlay(&arguments);
+                break;
+            }
+        }
         Ok(Configs { config, tokenizer, sentence_bert, sentence_transformers, modules, transformer })
     }
 
@@ -141,14 +160,7 @@ impl ModelSpec {
     /// [`Error::FileNotFound`], [`Error::ModelInvalid`], [`Error::ModelUnsupported`]; [`Error::InvalidArgument`] where an
     /// option does not fit the model.
     pub fn read(folder: &ModelFolder, options: &LoadOptions) -> Result<Self> {
-        let mut configs = Configs::read(folder)?;
-        // The reference takes a cross-encoder's prompts and activation only from a file that calls itself one.
-        if options.product == Product::Reranker
-            && let Some(file) = &configs.sentence_transformers
-            && file.text("model_type")?.is_none()
-        {
-            configs.sentence_transformers = None;
-        }
+        let configs = Configs::read(folder, options.product)?;
         let mut assumed = Vec::new();
         let head = match options.product {
             Product::Embedder => HeadSpec::Embedding(modules::embedding(folder, &configs, options, &mut assumed)?),
@@ -205,10 +217,8 @@ fn prompts(configs: &Configs, options: &LoadOptions) -> Result<(BTreeMap<String,
     if let Some(file) = &configs.sentence_transformers {
         if let Some(declared) = file.object("prompts")? {
             for (name, text) in declared.entries() {
-                if text.is_null() {
-                    continue;
-                }
-                let text = text.as_str().ok_or_else(|| declared.wrong(name, "a string"))?;
+                let text = if text.is_null() { Some("") } else { text.as_str() };
+                let text = text.ok_or_else(|| declared.wrong(name, "a string"))?;
                 prompts.insert(name.clone(), text.to_owned());
             }
         }
@@ -217,8 +227,11 @@ fn prompts(configs: &Configs, options: &LoadOptions) -> Result<(BTreeMap<String,
     if let Some(given) = &options.prompts {
         prompts.clone_from(given);
     }
+    // These two names are always known to an embedder.
+    let is_known = |name: &String| options.product == Product::Embedder && (name == "query" || name == "document");
     if let Some(name) = &default_prompt
         && !prompts.contains_key(name)
+        && !is_known(name)
     {
         if options.prompts.is_none() {
             return Err(Error::invalid_model(format!(

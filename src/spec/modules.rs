@@ -19,12 +19,13 @@ pub(crate) struct Module {
 }
 
 impl Module {
-    fn class(&self) -> &str {
+    pub(super) fn class(&self) -> &str {
         self.type_name.rsplit('.').next().unwrap_or("")
     }
 
     fn config(&self, folder: &ModelFolder) -> Result<Option<Object>> {
-        folder.object(&format!("{}/config.json", self.path))
+        let slash = if self.path.is_empty() { "" } else { "/" };
+        folder.object(&format!("{}{slash}config.json", self.path))
     }
 
     pub(super) fn required_config(&self, folder: &ModelFolder) -> Result<Object> {
@@ -49,6 +50,12 @@ pub(super) fn read_list(folder: &ModelFolder) -> Result<Option<Vec<Module>>> {
             return Err(Error::invalid_model(format!("modules.json: module {position} lacks \"path\" or \"type\"")));
         };
         folder.path(&path)?;
+        // The reference runs no code of a repository either, unless it is told to.
+        if !type_name.starts_with("sentence_transformers.") {
+            return Err(Error::ModelUnsupported(format!(
+                "modules.json: module {position} is \"{type_name}\", which is not of sentence-transformers and is not run"
+            )));
+        }
         modules.push(Module { path, type_name });
     }
     if modules.is_empty() {
