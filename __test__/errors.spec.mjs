@@ -47,6 +47,8 @@ const damages = [
   ['a config.json that is not JSON', (folder) => writeFileSync(path.join(folder, 'config.json'), '{"model_type":'), ['ERR_MODEL_INVALID'], /config\.json/],
   ['a modules.json that is no list', (folder) => writeFileSync(path.join(folder, 'modules.json'), '{}'), ['ERR_MODEL_INVALID'], /modules\.json/],
   ['a module nobody knows', (folder) => module(folder, 'sentence_transformers.models.Unheard'), ['ERR_MODEL_UNSUPPORTED'], /Unheard/],
+  ['a module that is code of the repository', (folder) => module(folder, 'custom_st.Normalize'), ['ERR_MODEL_UNSUPPORTED'], /custom_st/],
+  ['a tokenizer elsewhere', sentenceBert({ tokenizer_name_or_path: '../other' }), ['ERR_MODEL_UNSUPPORTED'], /tokenizer_name_or_path/],
   ['a module outside the folder', (folder) => module(folder, 'sentence_transformers.models.Dense', '../../elsewhere'), ['ERR_MODEL_INVALID', 'ERR_MODEL_UNSUPPORTED', 'ERR_FILE_NOT_FOUND'], /\S/],
   ['a chat template and no modules.json', chatTemplate, ['ERR_MODEL_UNSUPPORTED'], /chat_template/],
   ['texts that go into a chat template', sentenceBert({ modality_config: { text: plain, message: { ...plain, format: 'flat' } } }), ['ERR_MODEL_UNSUPPORTED'], /sentence_bert_config\.json.*message/],
