@@ -15,7 +15,8 @@ pub fn cosine_similarity(a: &[f32], b: &[f32]) -> f64 {
     if lengths == 0.0 { 0.0 } else { (dot(a, b) / lengths).clamp(-1.0, 1.0) }
 }
 
-/// The `k` rows of `vectors` (each as long as `query`) with the highest cosine similarity, best first; ties keep order.
+/// The `k` rows of `vectors` (each as long as `query`) with the highest cosine similarity, best first; ties keep order,
+/// and a similarity that is no number comes last.
 #[must_use]
 pub fn top_k(query: &[f32], vectors: &[f32], k: usize) -> Vec<(usize, f64)> {
     if query.is_empty() {
@@ -23,7 +24,9 @@ pub fn top_k(query: &[f32], vectors: &[f32], k: usize) -> Vec<(usize, f64)> {
     }
     let mut scored: Vec<(usize, f64)> =
         vectors.chunks_exact(query.len()).map(|row| cosine_similarity(query, row)).enumerate().collect();
-    keep_best(&mut scored, k, |a, b| a.total_cmp(b));
+    // A vector with a value that is no number is nearest to nothing.
+    let rank = |score: f64| if score.is_nan() { f64::NEG_INFINITY } else { score + 0.0 };
+    keep_best(&mut scored, k, |a, b| rank(*a).total_cmp(&rank(*b)));
     scored
 }
 
@@ -66,6 +69,16 @@ mod tests {
     fn cosine_of_a_zero_vector_is_zero() {
         assert_eq!(cosine_similarity(&[0.0, 0.0], &[1.0, 0.0]), 0.0);
         assert!((cosine_similarity(&[1.0, 1.0], &[2.0, 2.0]) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_vector_with_nan_comes_last_and_zeros_of_either_sign_are_equal() {
+        for nan in [f32::NAN, -f32::NAN] {
+            let found = top_k(&[1.0, 0.0], &[nan, 0.0, -1.0, 0.0, 1.0, 0.0], 3);
+            assert_eq!(found.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [2, 1, 0]);
+        }
+        let found = top_k(&[-1.0, 0.0], &[0.0, -1.0, 0.0, 1.0], 2);
+        assert_eq!(found.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [0, 1]);
     }
 
     #[test]

@@ -23,6 +23,8 @@ const AGREEMENT_MARGIN: usize = 32;
 const MAX_PIECE: usize = 64;
 /// Ends that are tried for BPE, where no number of them is a proof.
 const BPE_ENDS: usize = 8;
+/// Bytes that are read first for each token of the limit.
+const BYTES_PER_TOKEN: usize = 32;
 /// Parts longer than this are not checked that way: the text is read whole.
 const MAX_AGREEMENT_BYTES: usize = 1 << 20;
 
@@ -130,6 +132,21 @@ impl Tokenizer {
             &joined
         };
         let budget = self.budget(limit, false)?;
+        if truncation != Truncation::Left {
+            // What is there may be far more than the limit needs: a long prompt, or a caller that passes whole texts.
+            let mut bytes = limit.saturating_mul(BYTES_PER_TOKEN).saturating_add(1024);
+            while bytes < text.len() {
+                let head = &text[..text.floor_char_boundary(bytes)];
+                let tokens = self.tokens(head, true)?;
+                if self.is_enough(head, &tokens, budget.saturating_add(1))? {
+                    if truncation == Truncation::Error {
+                        return Err(too_long(tokens.get_ids().len(), true, limit, budget));
+                    }
+                    return self.finish(tokens, None, budget, truncation);
+                }
+                bytes = bytes.saturating_mul(4);
+            }
+        }
         let tokens = self.tokens(text, part.cut)?;
         if part.cut && !self.is_enough(text, &tokens, budget.saturating_add(1))? {
             return Ok(Encoding::Short(ShortParts { first: true, second: false }));
@@ -175,7 +192,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Internal`] where the tokenizer fails.
     pub fn count(&self, text: &str) -> Result<usize> {
-        self.inner.encode_fast(text, true).map(|tokens| tokens.get_ids().len()).map_err(failed)
+        self.guarded(text, || self.inner.encode_fast(text, true)).map(|tokens| tokens.get_ids().len())
     }
 
     /// Tokens of the prompt alone, less a special token at its end: what `include_prompt: false` leaves out of pooling
@@ -206,7 +223,23 @@ impl Tokenizer {
 
     /// Tokens without special ones. Words and offsets are worked out only where they are looked at.
     fn tokens(&self, text: &str, cut: bool) -> Result<Tokens> {
-        if cut { self.inner.encode(text, false) } else { self.inner.encode_fast(text, false) }.map_err(failed)
+        self.guarded(text, || if cut { self.inner.encode(text, false) } else { self.inner.encode_fast(text, false) })
+    }
+
+    /// The crate panics where its regular expressions give up, as they do on millions of spaces.
+    fn guarded(&self, text: &str, encode: impl FnOnce() -> tokenizers::Result<Tokens>) -> Result<Tokens> {
+        let panic = match catch_unwind(AssertUnwindSafe(encode)) {
+            Ok(tokens) => return tokens.map_err(failed),
+            Err(panic) => panic_message(panic.as_ref()),
+        };
+        if panic.contains("retry-limit") {
+            return Err(Error::TooLong(format!(
+                "The tokenizer's regular expression gave up on a text of {} bytes, which repeats one kind of character for \
+                 too long. Shorten the text",
+                text.len()
+            )));
+        }
+        Err(Error::Internal(panic))
     }
 
     fn is_enough(&self, text: &str, tokens: &Tokens, needed: usize) -> Result<bool> {

@@ -137,8 +137,14 @@ impl Engine {
         Call::new(self.clone(), request, admission).encode((0..rows).map(|_| None).collect(), reply);
     }
 
-    /// Counts the tokens of whole texts, special tokens included, before truncation.
-    pub fn count(self: &Arc<Self>, texts: Vec<String>, ticket: Ticket, reply: Reply<Vec<u32>>) {
-        self.scheduler.submit(Arc::new(CountStage::new(self.clone(), texts, ticket, reply)));
+    /// Counts the tokens of whole texts, special tokens included, before truncation. `continued` as in [`Request`].
+    pub fn count(self: &Arc<Self>, texts: Vec<String>, ticket: Ticket, continued: bool, reply: Reply<Vec<u32>>) {
+        let tokens = texts.iter().map(|text| request::estimate(text.len())).fold(0, usize::saturating_add);
+        match self.scheduler.admit(tokens, continued) {
+            Ok(admission) => {
+                self.scheduler.submit(Arc::new(CountStage::new(self.clone(), texts, ticket, admission, reply)));
+            }
+            Err(error) => reply.send(Err(error)),
+        }
     }
 }

@@ -37,6 +37,14 @@ impl Inputs {
         }
     }
 
+    /// Bytes that tokenising a row reads, but for the query that all rows share.
+    pub(super) fn bytes(&self, row: usize) -> usize {
+        match self {
+            Inputs::Texts { prompt, texts } => prompt.len().saturating_add(texts[row].text.len()),
+            Inputs::Pairs { documents, .. } => documents[row].text.len(),
+        }
+    }
+
     pub(super) fn encode(
         &self,
         row: usize,
@@ -54,12 +62,13 @@ impl Inputs {
 
     /// Tokens that the call may have, before anything is tokenised: a token is rarely shorter than a byte.
     pub(super) fn estimate(&self, limit: usize) -> usize {
-        let parts = match self {
-            Inputs::Texts { texts, .. } => texts,
-            Inputs::Pairs { documents, .. } => documents,
-        };
-        parts.iter().map(|part| part.text.len().saturating_add(8).min(limit)).fold(0, usize::saturating_add)
+        (0..self.rows()).map(|row| estimate(self.bytes(row)).min(limit)).fold(0, usize::saturating_add)
     }
+}
+
+/// Tokens that so many bytes may have, special ones included.
+pub(super) fn estimate(bytes: usize) -> usize {
+    bytes.saturating_add(8)
 }
 
 /// Which query belongs to a row.

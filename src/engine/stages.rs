@@ -11,8 +11,10 @@ use crate::reply::Reply;
 use crate::scheduler::{Admission, Stage};
 use crate::tokenizer::{Encoding, Part, ShortParts, TokenRow};
 
-/// Texts that one piece of tokenising work holds.
+/// Texts that one piece of tokenising work holds, and bytes beyond which no other joins them: a worker that has begun a
+/// piece is not free for other calls before its end.
 const TEXTS_PER_PIECE: usize = 16;
+const BYTES_PER_PIECE: usize = 64 << 10;
 
 /// A call on its way.
 pub(super) struct Call<H> {
@@ -44,14 +46,32 @@ impl<H: Head> Call<H> {
     /// Turns those texts into tokens that have none in `rows` yet, then runs.
     pub(super) fn encode(self, rows: Vec<Option<TokenRow>>, reply: Reply<Answer<H>>) {
         let engine = self.engine.clone();
+        let todo = (0..rows.len()).filter(|row| rows[*row].is_none());
         let stage = EncodeStage {
             ticket: self.ticket.clone(),
-            todo: (0..rows.len()).filter(|row| rows[*row].is_none()).collect(),
+            todo: pieces(todo, |row| self.inputs.bytes(row)),
             state: Mutex::new(Some(EncodeState { short: vec![None; rows.len()], rows, reply })),
             call: Mutex::new(Some(Arc::new(self))),
         };
         engine.scheduler.submit(Arc::new(stage));
     }
+}
+
+/// Parts `rows` in their order into pieces of work.
+fn pieces(rows: impl Iterator<Item = usize>, bytes: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
+    let mut pieces: Vec<Vec<usize>> = Vec::new();
+    let mut size = 0_usize;
+    for row in rows {
+        size = size.saturating_add(bytes(row));
+        match pieces.last_mut() {
+            Some(piece) if piece.len() < TEXTS_PER_PIECE && size <= BYTES_PER_PIECE => piece.push(row),
+            _ => {
+                pieces.push(vec![row]);
+                size = bytes(row);
+            }
+        }
+    }
+    pieces
 }
 
 /// A call that needs longer parts of some texts.
@@ -105,10 +125,11 @@ impl<H: Head> Short<H> {
     }
 }
 
-/// Turns texts into tokens, some texts a piece.
+/// Turns texts into tokens.
 struct EncodeStage<H: Head> {
     ticket: Ticket,
-    todo: Vec<usize>,
+    /// The texts of each piece.
+    todo: Vec<Vec<usize>>,
     call: Mutex<Option<Arc<Call<H>>>>,
     state: Mutex<Option<EncodeState<H>>>,
 }
@@ -125,13 +146,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl<H: Head> Stage for EncodeStage<H> {
     fn pieces(&self) -> usize {
-        self.todo.len().div_ceil(TEXTS_PER_PIECE)
+        self.todo.len()
     }
 
     fn perform(&self, piece: usize) -> Result<()> {
         let Some(call) = lock(&self.call).clone() else { return Ok(()) };
-        let start = piece * TEXTS_PER_PIECE;
-        for row in &self.todo[start..self.todo.len().min(start + TEXTS_PER_PIECE)] {
+        for row in &self.todo[piece] {
             if self.is_cancelled() {
                 return Err(Error::Cancelled);
             }
@@ -265,14 +285,23 @@ pub(super) struct CountStage {
     engine: Arc<Engine>,
     texts: Vec<String>,
     ticket: Ticket,
+    /// Held while the call waits.
+    admission: Mutex<Option<Admission>>,
     counts: Mutex<Vec<u32>>,
     reply: Mutex<Option<Reply<Vec<u32>>>>,
 }
 
 impl CountStage {
-    pub(super) fn new(engine: Arc<Engine>, texts: Vec<String>, ticket: Ticket, reply: Reply<Vec<u32>>) -> Self {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        texts: Vec<String>,
+        ticket: Ticket,
+        admission: Admission,
+        reply: Reply<Vec<u32>>,
+    ) -> Self {
         let counts = Mutex::new(vec![0; texts.len()]);
-        CountStage { engine, texts, ticket, counts, reply: Mutex::new(Some(reply)) }
+        let admission = Mutex::new(Some(admission));
+        CountStage { engine, texts, ticket, admission, counts, reply: Mutex::new(Some(reply)) }
     }
 }
 
@@ -282,6 +311,7 @@ impl Stage for CountStage {
     }
 
     fn perform(&self, piece: usize) -> Result<()> {
+        drop(lock(&self.admission).take());
         let count = self.engine.tokenizer.count(&self.texts[piece])?;
         lock(&self.counts)[piece] = u32::try_from(count).unwrap_or(u32::MAX);
         Ok(())

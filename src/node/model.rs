@@ -143,13 +143,19 @@ impl Model {
         Ok(promise)
     }
 
-    /// Counts the tokens of whole texts, special tokens included.
+    /// Counts the tokens of whole texts, special tokens included. `continued`: part of a call that was accepted before.
     #[napi(catch_unwind, ts_return_type = "Promise<CountOutcome>")]
-    pub fn count<'env>(&self, env: &'env Env, texts: Vec<String>, ticket: &Ticket) -> napi::Result<Object<'env>> {
+    pub fn count<'env>(
+        &self,
+        env: &'env Env,
+        texts: Vec<String>,
+        ticket: &Ticket,
+        continued: bool,
+    ) -> napi::Result<Object<'env>> {
         let (reply, promise) =
             promise(env, |counts: Result<Vec<u32>>| CountOutcome::from(counts.map(Uint32Array::new)))?;
         match self.engine() {
-            Ok(engine) => engine.count(texts, ticket.inner.clone(), reply),
+            Ok(engine) => engine.count(texts, ticket.inner.clone(), continued, reply),
             Err(error) => reply.send(Err(error)),
         }
         Ok(promise)

@@ -5,12 +5,14 @@ use super::zoo;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+use tokenizers::TruncationParams;
 use vecrank::options::{Product, Truncation};
 use vecrank::tokenizer::{Encoding, Part, ShortParts, TokenRow, Tokenizer};
 use zoo::Random;
 
 /// One tokenizer of every kind: WordPiece, BPE on bytes and on SentencePiece's words, Unigram, and the two bundled models.
-fn tokenizers() -> Vec<(String, Tokenizer)> {
+fn tokenizers() -> Vec<(String, Tokenizer, tokenizers::Tokenizer)> {
     let folders: [(&str, Product); 13] = [
         ("tests/fixtures/zoo/bert-mean", Product::Embedder),
         ("tests/fixtures/zoo/mpnet-mean-sentence-embedding", Product::Embedder),
@@ -30,7 +32,9 @@ fn tokenizers() -> Vec<(String, Tokenizer)> {
         .into_iter()
         .map(|(folder, product)| {
             let spec = zoo::spec(&zoo::root().join(PathBuf::from(folder)), product);
-            (folder.to_owned(), zoo::tokenizer(&spec))
+            assert!(!spec.tokenizer.lower_case, "{folder}: the library alone would not lower case");
+            let library = tokenizers::Tokenizer::deserialize(&*spec.tokenizer.json).unwrap();
+            (folder.to_owned(), zoo::tokenizer(&spec), library)
         })
         .collect()
 }
@@ -62,6 +66,14 @@ fn whole(tokenizer: &Tokenizer, text: &str, limit: usize) -> TokenRow {
         Encoding::Ready(row) => row,
         Encoding::Short(_) => panic!("a whole text was called short"),
     }
+}
+
+/// The slow way, by the library alone: the whole text is tokenised, then cut.
+fn slow(library: &tokenizers::Tokenizer, text: &str, limit: usize) -> (Vec<u32>, bool) {
+    let all = library.encode(text, true).unwrap();
+    let mut library = library.clone();
+    library.with_truncation(Some(TruncationParams { max_length: limit, ..TruncationParams::default() })).unwrap();
+    (library.encode(text, true).unwrap().get_ids().to_vec(), all.get_ids().len() > limit)
 }
 
 const PIECES: [&str; 24] = [
@@ -113,11 +125,14 @@ fn prefixes_give_the_tokens_of_the_whole_text() {
     let tokenizers = tokenizers();
     for round in 0..2000 {
         let text = text(&mut random);
-        let (name, tokenizer) = &tokenizers[round % tokenizers.len()];
+        let (name, tokenizer, library) = &tokenizers[round % tokenizers.len()];
         let limit = 4 + random.below(40);
         let first = 1 + random.below(200);
+        let expected = slow(library, &text, limit);
         let (row, _) = by_parts(tokenizer, &text, limit, first);
-        assert_eq!(row, whole(tokenizer, &text, limit), "{name}, limit {limit}, first prefix {first}: {text:?}");
+        assert_eq!((row.ids, row.truncated), expected, "{name}, limit {limit}, first prefix {first}: {text:?}");
+        let row = whole(tokenizer, &text, limit);
+        assert_eq!((row.ids, row.truncated), expected, "{name}, limit {limit}, passed whole: {text:?}");
     }
 }
 
@@ -128,7 +143,7 @@ fn pairs_of_prefixes_give_the_tokens_of_the_whole_pair() {
     let mut odd_tokens = 0;
     for round in 0..200 {
         let (query, document) = (text(&mut random), text(&mut random));
-        let (name, tokenizer) = &tokenizers[round % tokenizers.len()];
+        let (name, tokenizer, _) = &tokenizers[round % tokenizers.len()];
         let limit = 6 + random.below(40);
         let (mut query_units, mut document_units) = (usize::MAX, 1 + random.below(200));
         // A query is mostly short; sometimes it is passed in parts too.
@@ -177,7 +192,7 @@ fn ordinary(bytes: usize) -> [(&'static str, String); 4] {
 
 #[test]
 fn a_short_prefix_of_ordinary_text_suffices() {
-    for (name, tokenizer) in tokenizers() {
+    for (name, tokenizer, _) in tokenizers() {
         for (kind, text) in ordinary(1 << 20) {
             let start = Instant::now();
             let (row, units) = by_parts(&tokenizer, &text, 256, 256 * 8 + 256);
@@ -192,7 +207,7 @@ fn a_short_prefix_of_ordinary_text_suffices() {
 
 #[test]
 fn too_many_tokens_are_an_error_where_that_is_asked_for() {
-    let (_, tokenizer) = &tokenizers()[0];
+    let (_, tokenizer, _) = &tokenizers()[0];
     let part = prefix(&"word ".repeat(10_000), 2000);
     let error = tokenizer.encode("", &part, 16, Truncation::Error).unwrap_err();
     assert_eq!(error.code(), "ERR_TOO_LONG");
@@ -202,7 +217,7 @@ fn too_many_tokens_are_an_error_where_that_is_asked_for() {
 
 #[test]
 fn the_left_side_can_be_cut() {
-    let (_, tokenizer) = &tokenizers()[0];
+    let (_, tokenizer, _) = &tokenizers()[0];
     let long = Part::whole("alpha beta gamma delta");
     let Encoding::Ready(all) = tokenizer.encode("", &long, 48, Truncation::Left).unwrap() else { panic!("whole") };
     let Encoding::Ready(cut) = tokenizer.encode("", &long, 6, Truncation::Left).unwrap() else { panic!("whole") };
