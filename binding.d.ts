@@ -19,8 +19,8 @@ export declare class Model {
   embed(request: EmbedRequest, ticket: Ticket): Promise<EmbedOutcome>
   /** Scores pairs. */
   score(request: ScoreRequest, ticket: Ticket): Promise<ScoreOutcome>
-  /** Counts the tokens of whole texts, special tokens included. */
-  count(texts: Array<string>, ticket: Ticket): Promise<CountOutcome>
+  /** Counts the tokens of whole texts, special tokens included. `continued`: part of a call that was accepted before. */
+  count(texts: Array<string>, ticket: Ticket, continued: boolean): Promise<CountOutcome>
   /** Ends this handle. The session goes with its last holder, on another thread: freeing weights takes time. */
   dispose(): void
 }

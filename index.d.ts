@@ -5,8 +5,15 @@
  * return a promise never throw: they reject. An option set to `undefined` is absent; an unknown option is refused. Options whose type is
  * {@link NotInThisVersion} belong to the contract and are refused with `ERR_INVALID_ARG` until they are built.
  *
+ * The types need those of Node (`@types/node`), or `lib: ["dom"]`, for `AbortSignal` and `URL`.
+ *
  * @packageDocumentation
  */
+
+/// <reference lib="esnext.disposable" />
+
+// Only what says `export` is exported.
+export {}
 
 /** An option that is planned. Setting it is `ERR_INVALID_ARG` ("not in this version"): it is never ignored. */
 export type NotInThisVersion<Planned = unknown> = undefined & { readonly planned?: Planned }
@@ -169,7 +176,7 @@ export interface CallOptions {
 export interface StreamOptions<O extends Output = Output> extends CallOptions {
   /** Name of a prompt to put before each text. An unknown name is `ERR_INVALID_ARG`. Not together with `promptText`. */
   prompt?: string
-  /** The text to put before each text. Not together with `prompt`. */
+  /** The text to put before each text, at most `maxInputChars` long. Not together with `prompt`. */
   promptText?: string
   /** Scale vectors to length 1, in place of the model's rule. */
   normalize?: boolean
@@ -179,7 +186,7 @@ export interface StreamOptions<O extends Output = Output> extends CallOptions {
   dimensions?: number
   /** Form of the vectors. @default 'float32' */
   output?: O
-  /** Smallest and largest value of each dimension, finite, one per dimension kept. Needed for `int8` and `uint8`, refused for others. */
+  /** Smallest and largest value of each dimension, finite, one per dimension kept, none below its smallest. Needed for `int8` and `uint8`, refused for others. */
   ranges?: { min: Float32Array; max: Float32Array }
   /** For this call, in place of the model's option. */
   truncation?: Truncation
@@ -218,7 +225,7 @@ export declare class Embedder extends Model {
    */
   constructor(model?: ModelName, options?: EmbedderOptions)
   /** A loaded embedder. */
-  static load(model?: ModelName, options?: EmbedderOptions): Promise<Embedder>
+  static load<T extends typeof Embedder>(this: T, model?: ModelName, options?: EmbedderOptions): Promise<InstanceType<T>>
 
   /**
    * One vector for a text, or one for each text of a list, in order. `[]` gives `[]` and loads nothing. An empty string is a text; a lone
@@ -244,7 +251,7 @@ export declare class Embedder extends Model {
 
   /**
    * Embeddings of a source of any length, in order and in bounded memory (about 256 texts are read ahead). Leaving the loop closes the source
-   * and drops waiting work. An error of the source, or a value that is not a string, comes after the embeddings of the texts before it.
+   * and drops waiting work; while it waits for a source that gives nothing, only a `signal` ends it. An error of the source, or a value that is not a string, comes after the embeddings of the texts before it.
    */
   embedStream<O extends Output = 'float32'>(
     source: Iterable<string> | AsyncIterable<string>,
@@ -298,7 +305,7 @@ export declare class Reranker extends Model {
    */
   constructor(model?: ModelName, options?: ModelOptions)
   /** A loaded reranker. */
-  static load(model?: ModelName, options?: ModelOptions): Promise<Reranker>
+  static load<T extends typeof Reranker>(this: T, model?: ModelName, options?: ModelOptions): Promise<InstanceType<T>>
 
   /**
    * Documents best first; equal scores keep the input's order. `[]` gives `[]` and loads nothing.
@@ -358,7 +365,7 @@ export declare function cosineSimilarity(a: Float32Array, b: Float32Array): numb
 export declare function dot(a: Float32Array, b: Float32Array): number
 
 /**
- * The `k` vectors nearest to `query` by cosine, best first; of equal ones the lower index first. Fewer if there are fewer.
+ * The `k` vectors nearest to `query` by cosine, best first; of equal ones the lower index first, vectors with NaN last. Fewer if there are fewer.
  * @param vectors One block of rows, the result of `embedMany`, or an array of vectors (copied for the search: prefer a block to search often).
  * @param k At least 1.
  * @throws {TypeError}
@@ -405,7 +412,7 @@ export type ErrorCode =
 
 /** Every failure but a wrong argument. `cause` holds what is underneath. */
 export declare class VecrankError extends Error {
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions)
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown })
   readonly name: 'VecrankError'
   readonly code: ErrorCode
 }

@@ -32,7 +32,9 @@ class Embeddings {
 
   /** Row `index` as a view of `data`, not a copy: writing to one changes the other. */
   row(index) {
-    if (!Number.isInteger(index) || index < 0 || index >= this.rows) throw expected(`a row from 0 to ${this.rows - 1}`, 'index', index)
+    if (!Number.isInteger(index) || index < 0 || index >= this.rows) {
+      throw expected(this.rows === 0 ? 'no row (there are none)' : `a row from 0 to ${this.rows - 1}`, 'index', index)
+    }
     const width = this.data.length / this.rows
     return this.data.subarray(index * width, (index + 1) * width)
   }
@@ -54,7 +56,7 @@ class Embedder extends Model {
   async embedMany(texts, options) {
     assertUsable(this)
     const list = check.texts(texts, 'texts', optionsOf(this).maxInputChars)
-    const { signal, ...plan } = planOf(check.embedOptions(options))
+    const { signal, ...plan } = planOf(check.embedOptions(options, optionsOf(this).maxInputChars))
     return underSignal(signal, async (call) => {
       const total = { data: new ARRAYS[plan.request.output ?? 'float32'](0), rows: list.length, dimensions: 0, tokens: 0, truncated: 0 }
       if (list.length === 0) return new Embeddings(total)
@@ -76,7 +78,7 @@ class Embedder extends Model {
 
   async *embedStream(source, options) {
     assertUsable(this)
-    yield* embedStream(this, source, planOf(check.streamOptions(options)))
+    yield* embedStream(this, source, planOf(check.streamOptions(options, optionsOf(this).maxInputChars)))
   }
 
   async tokenCounts(texts, options) {
@@ -95,7 +97,7 @@ async function embedWith(handle, texts, options, task) {
   const isOne = typeof texts === 'string'
   if (!isOne && !isArray(texts)) throw expected('a string or an array of strings', 'texts', texts)
   const list = isOne ? [check.bounded(texts, 'texts', maxInputChars)] : check.texts(texts, 'texts', maxInputChars)
-  const { signal, ...plan } = planOf(check.embedOptions(options), task)
+  const { signal, ...plan } = planOf(check.embedOptions(options, maxInputChars), task)
   return underSignal(signal, async (call) => {
     if (list.length === 0) return []
     const vectors = new Array(list.length)
@@ -163,8 +165,8 @@ async function withShared(Class, options, use) {
   const { model, load, ...rest } = options ?? {}
   const kind = Class.prototype[KIND]
   if (isObject(model) && model[KIND] !== undefined) {
-    if (model[KIND] !== kind) throw expected(`a model's name or an ${Class.name}`, 'options.model', model)
-    if (load !== undefined) throw expected(`nothing (\`options.model\` is an ${Class.name} already)`, 'options.load', load)
+    if (model[KIND] !== kind) throw expected(`a model's name or an instance of ${Class.name}`, 'options.model', model)
+    if (load !== undefined) throw expected(`nothing (\`options.model\` is an instance of ${Class.name} already)`, 'options.load', load)
     return use(model, rest)
   }
   const { signal, ...plan } = check.loadOptions(kind, load, 'options.load')

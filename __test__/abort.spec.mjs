@@ -112,3 +112,23 @@ test('many calls on one signal leave nothing behind', async () => {
   }
   assert.equal(listeners(signal), 0)
 })
+
+test('many calls follow one signal with one listener', async () => {
+  const controller = new AbortController()
+  const { signal } = controller
+  const warnings = []
+  const onWarning = (warning) => warnings.push(warning.name)
+  process.on('warning', onWarning)
+  const calls = Array.from({ length: 50 }, () => embedder.embed('text', { signal }))
+  assert.equal(listeners(signal), 1)
+  await Promise.all(calls)
+  assert.equal(listeners(signal), 0)
+
+  const aborted = Array.from({ length: 50 }, () => embedder.embed(someTexts(50), { signal }))
+  controller.abort(reason)
+  for (const each of await Promise.allSettled(aborted)) assert.equal(each.reason, reason)
+  assert.equal(listeners(signal), 0)
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', onWarning)
+  assert.deepEqual(warnings, [])
+})

@@ -141,6 +141,21 @@ test('worker threads give what the main thread gives, and end', async () => {
   for (const vector of vectors) assertNear(vector, expected, 1e-5, 'from a worker')
 })
 
+test('a method without its instance, or through a proxy, is a wrong argument', async () => {
+  const embedder = new Embedder(model)
+  const { embed } = embedder
+  await assert.rejects(embed('text'), { name: 'TypeError', code: 'ERR_INVALID_ARG' })
+  await assert.rejects(new Proxy(embedder, {}).embed('text'), { name: 'TypeError', code: 'ERR_INVALID_ARG' })
+  await assert.rejects(new Proxy(embedder, {}).info(), { name: 'TypeError', code: 'ERR_INVALID_ARG' })
+})
+
+test('all who dispose wait for the same end', async () => {
+  const embedder = await new Embedder(model).load()
+  await Promise.all([embedder.dispose(), embedder.dispose()])
+  await embedder.dispose()
+  await assert.rejects(embedder.embed('text'), { code: 'ERR_DISPOSED' })
+})
+
 test('a worker that is ended in the middle of work harms nobody', async () => {
   const busy = `
     const { parentPort, workerData } = require('node:worker_threads')

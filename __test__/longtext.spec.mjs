@@ -53,6 +53,18 @@ test('a text that needs a longer prefix gets it: blanks, then words', async () =
   assertNear(word[0], word[1], 1e-5, 'one endless word')
 })
 
+test('a long prompt costs what its first tokens cost, and has a bound', async () => {
+  const folder = tiny('zoo/bert-mean')
+  const embedder = new Embedder(folder)
+  const promptText = 'prompt '.repeat(300_000)
+  const start = performance.now()
+  const [vector] = await embedder.embed(Array(20).fill('text'), { promptText })
+  assert.ok(performance.now() - start < 3000, 'read whole, it takes half a minute')
+  assertNear(vector, await embedder.embed(promptText), 1e-5, 'the prompt fills the limit')
+  const bounded = new Embedder(folder, { maxInputChars: 5 })
+  await assert.rejects(bounded.embed('text', { promptText: 'longer' }), { code: 'ERR_TOO_LONG' })
+})
+
 test('truncation on the left reads the end', async () => {
   const embedder = new Embedder(tiny('zoo/bert-mean'), { truncation: 'left' })
   const start = long(shapes.words).slice(0, 1_000_000)

@@ -135,6 +135,7 @@ const embedArguments = [
   ['a', { output: 'binary', ranges: ranges() }, /nothing .* for `options\.ranges`/],
   ['a', { ranges: ranges() }, /nothing .* for `options\.ranges`/],
   ['a', { output: 'int8', ranges: ranges(31) }, /31|32/],
+  ['a', { output: 'int8', ranges: { ...ranges(), max: ranges().min.map((value) => value * 2) } }, /at least .* for `options\.ranges\.max\[0\]`/],
   ['a', { output: 'int8', ranges: { min: vector(0) } }, /`options\.ranges\.max`/],
   ['a', { output: 'int8', ranges: { min: [0], max: [1] } }, /a Float32Array for `options\.ranges\.min`/],
   ['a', { output: 'int8', ranges: { min: vector(0), max: vector(1, 2) } }, /`options\.ranges\.max\.length` but received 2/],
@@ -210,6 +211,8 @@ test('vectors', () => {
     assert.throws(() => measure(detached, vector(1, 2)), bad(/at least one value for `a`/))
   }
   assert.throws(() => topK([1], vector(1), 1), bad(/`query`/))
+  // A block alone cannot tell, the result of embedMany can.
+  assert.throws(() => topK(vector(1, 2), { data: vector(1, 2, 3, 4), rows: 1, dimensions: 4 }, 1), bad(/`vectors\.dimensions`/))
   assert.throws(() => topK(vector(1, 2), vector(1, 2, 3), 1), bad(/a multiple of the query's length \(2\)/))
   assert.throws(() => topK(vector(1, 2), [vector(1, 2), vector(1)], 1), bad(/`vectors\[1\]\.length` but received 1/))
   assert.throws(() => topK(vector(1), 'vectors', 1), bad(/`vectors`/))

@@ -151,3 +151,33 @@ test('100,000 short texts in one embedMany', async () => {
   assert.equal(many.rows, 100_000)
   for (let row = 1000; row < 100_000; row += 997) assertNear(many.row(row), many.row(row % 1000), 1e-5, `row ${row}`)
 })
+
+test('a source may fail with any value, also with none', async () => {
+  const none = {
+    'an async generator': async function* () {
+      yield 'a'
+      throw undefined
+    },
+    'a generator': function* () {
+      yield 'a'
+      throw undefined
+    },
+  }
+  for (const [name, source] of Object.entries(none)) {
+    let given = 0
+    const read = async () => {
+      for await (const { index } of embedder.embedStream(source())) given = index + 1
+    }
+    await assert.rejects(read(), (error) => error === undefined, name)
+    assert.equal(given, 1, name)
+  }
+  const odd = { [Symbol.asyncIterator]: () => ({ next: async () => undefined }) }
+  await assert.rejects(embedder.embedStream(odd).next(), { code: 'ERR_INVALID_ARG' })
+})
+
+test('a function may be iterable', async () => {
+  const source = Object.assign(() => {}, { [Symbol.iterator]: () => ['a', 'b'].values() })
+  let given = 0
+  for await (const { index } of embedder.embedStream(source)) given = index + 1
+  assert.equal(given, 2)
+})

@@ -21,6 +21,9 @@ import {
   type Vector,
 } from 'vecrank'
 
+// @ts-expect-error: not exported, so no program can import it
+import { Model } from 'vecrank'
+
 /** Compiles only if both types are the same. */
 function same<A, B>(..._: (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? [] : [never]): void {}
 

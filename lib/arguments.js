@@ -74,6 +74,8 @@ const ranges = (value, path) => {
   if (min === undefined) throw expected('a Float32Array', `${path}.min`, min)
   if (max === undefined) throw expected('a Float32Array', `${path}.max`, max)
   if (min.length !== max.length) throw expected(`as many values as \`${path}.min\` has (${min.length})`, `${path}.max.length`, max.length)
+  const crossed = max.findIndex((value, index) => value < min[index])
+  if (crossed !== -1) throw expected(`at least \`${path}.min[${crossed}]\` (${min[crossed]})`, `${path}.max[${crossed}]`, max[crossed])
   return { min, max }
 }
 const bounds = (value, path) => {
@@ -151,18 +153,19 @@ const scoreOptions = (options) => read(options, SCORE)
 const rerankOptions = (options) => read(options, RERANK)
 const countOptions = (options) => read(options, COUNTS)
 
-function embedOptions(options, table = EMBED) {
+function embedOptions(options, maxInputChars, table = EMBED) {
   const found = read(options, table)
+  if (found.promptText !== undefined) bounded(found.promptText, 'options.promptText', maxInputChars)
   if (found.prompt !== undefined && found.promptText !== undefined) {
     throw expected('nothing (`options.prompt` is set too)', 'options.promptText', found.promptText)
   }
   const scaled = found.output === 'int8' || found.output === 'uint8'
   // Ranges taken from the texts of one call would make vectors of two calls incomparable, in silence.
   if (scaled && found.ranges === undefined) throw expected(`the ranges that output "${found.output}" needs`, 'options.ranges', undefined)
-  if (!scaled && found.ranges !== undefined) throw expected('nothing (only output "int8" and "uint8" have ranges)', 'options.ranges', options.ranges)
+  if (!scaled && found.ranges !== undefined) throw expected('nothing (only output "int8" and "uint8" have ranges)', 'options.ranges', found.ranges)
   return found
 }
-const streamOptions = (options) => embedOptions(options, STREAM)
+const streamOptions = (options, maxInputChars) => embedOptions(options, maxInputChars, STREAM)
 
 // ---------- texts, documents, pairs -----------------------------------------------------------------------------------
 
@@ -249,7 +252,12 @@ function sameLength(a, b) {
 
 /** The vectors to search as one block: a block, the result of `embedMany`, or an array of vectors (copied into a block). */
 function block(vectors, dimensions) {
-  const data = isObject(vectors) && !isArray(vectors) && !isFloat32Array(vectors) ? vectors.data : vectors
+  const isResult = isObject(vectors) && !isArray(vectors) && !isFloat32Array(vectors)
+  const data = isResult ? vectors.data : vectors
+  // A block alone cannot tell; the result of embedMany knows how long its rows are.
+  if (isResult && isFloat32Array(data) && lengthOf(data) > 0 && vectors.dimensions !== dimensions) {
+    throw expected(`as many dimensions as the query has (${dimensions})`, 'vectors.dimensions', vectors.dimensions)
+  }
   if (isFloat32Array(data)) {
     if (lengthOf(data) % dimensions !== 0) throw expected(`a multiple of the query's length (${dimensions})`, 'vectors.length', lengthOf(data))
     return lengthOf(data) === 0 && !isDetached(data) ? data : vector(data, 'vectors')

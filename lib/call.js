@@ -53,13 +53,36 @@ class Call {
     if (this.#aborted) throw this.#aborted.reason
   }
 
-  /** Listens to `signal` until the returned function is called. Throws the signal's reason if it has been aborted already. */
+  /** Follows `signal` until the returned function is called. Throws the signal's reason if it has been aborted already. */
   follow(signal) {
     if (signal === undefined) return () => {}
     if (signal.aborted) throw reasonOf(signal)
-    const onAbort = () => this.abort(reasonOf(signal))
+    return listen(signal, this)
+  }
+}
+
+/** The calls of each signal. One listener for all of them: with one each, Node warns of a leak from the eleventh call on. */
+const following = new WeakMap()
+
+function listen(signal, call) {
+  let group = following.get(signal)
+  if (group === undefined) {
+    const calls = new Set()
+    const onAbort = () => {
+      following.delete(signal)
+      for (const each of calls) each.abort(reasonOf(signal))
+    }
+    group = { calls, onAbort }
+    following.set(signal, group)
     signal.addEventListener('abort', onAbort, { once: true })
-    return () => signal.removeEventListener('abort', onAbort)
+  }
+  const { calls, onAbort } = group
+  calls.add(call)
+  return () => {
+    calls.delete(call)
+    if (calls.size > 0 || following.get(signal) !== group) return
+    following.delete(signal)
+    signal.removeEventListener('abort', onAbort)
   }
 }
 

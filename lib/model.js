@@ -8,7 +8,8 @@
 const { addon } = require('./addon.js')
 const { loadOptions } = require('./arguments.js')
 const { underSignal } = require('./call.js')
-const { VecrankError, unwrap } = require('./errors.js')
+const { VecrankError, expected, unwrap } = require('./errors.js')
+const { isObject } = require('./shape.js')
 const { identify, resolve } = require('./source.js')
 
 // Node 20 has it; older ones and other runtimes may not, and the platform's own symbols are not ours to add.
@@ -30,6 +31,7 @@ class Model {
   #loading
   #isLoaded = false
   #isDisposed = false
+  #disposing
 
   /** No I/O here: a constructor cannot be awaited, so it must not fail for what only I/O can tell. */
   constructor(model, options) {
@@ -55,11 +57,12 @@ class Model {
   /** Ends this handle. Calls in flight still settle: with their result or with `ERR_DISPOSED`. */
   async dispose() {
     this.#isDisposed = true
-    const loading = this.#loading
-    this.#loading = undefined
-    // A load that has failed left nothing to give back, and its callers have its error.
-    const model = await loading?.catch(() => undefined)
-    model?.dispose()
+    // All who ask wait for the one end. A load that has failed left nothing to give back, and its callers have its error.
+    this.#disposing ??= Promise.resolve(this.#loading).then(
+      (model) => model?.dispose(),
+      () => {},
+    )
+    await this.#disposing
   }
 
   async [asyncDispose]() {
@@ -81,6 +84,8 @@ class Model {
     optionsOf = (handle) => handle.#options
 
     assertUsable = (handle) => {
+      // A method taken off its instance, or called through a proxy, has no model to work with.
+      if (!isObject(handle) || !(#options in handle)) throw expected('an instance of Embedder or Reranker', 'this', handle)
       if (!handle.#isDisposed) return
       throw new VecrankError('ERR_DISPOSED', `This ${handle.constructor.name} has been disposed of. Make a new one; the model's session may still be there.`)
     }

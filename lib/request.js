@@ -139,7 +139,7 @@ async function scoreAll(model, queries, documents, request, call) {
 async function countAll(model, texts, call) {
   const counts = new Uint32Array(texts.length)
   await inLanes(chunksOf(texts, WHOLE), call, async ({ from, to }) => {
-    counts.set(unwrap(await model.count(texts.slice(from, to), call.ticket)), from)
+    counts.set(unwrap(await model.count(texts.slice(from, to), call.ticket, from > 0)), from)
   })
   return counts
 }

@@ -28,7 +28,7 @@ function identify(kind, given) {
   if (chosen === undefined) return { source: 'package', model: DEFAULTS[kind].package, isDefault: true }
   const where = given === undefined ? DEFAULTS[kind].variable : 'model'
   const model = nameOf(chosen, where)
-  if (model.startsWith('file:')) return { source: 'folder', model, path: folderOf(model, where) }
+  if (/^file:/i.test(model)) return { source: 'folder', model, path: folderOf(model, where) }
   // Also Windows' own spellings, on every platform, so that a program means the same everywhere.
   if (/^(\.{1,2}$|\.{1,2}[\\/]|[\\/]|[A-Za-z]:[\\/])/.test(model)) return { source: 'folder', model, path: path.resolve(model) }
   if (/^(@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*$/.test(model)) return { source: 'package', model }
@@ -39,12 +39,14 @@ function identify(kind, given) {
 function nameOf(chosen, where) {
   if (typeof chosen === 'string' && chosen !== '' && !chosen.includes('\0')) return chosen
   // A URL object is known by its shape: `instanceof` fails for one from another realm.
-  if (isObject(chosen) && typeof chosen.href === 'string' && chosen.href.startsWith('file:')) return chosen.href
+  if (isObject(chosen) && typeof chosen.href === 'string' && chosen.href.startsWith('file://')) return chosen.href
   throw expected(WHAT, where, chosen)
 }
 
 function folderOf(url, where) {
   try {
+    // Without slashes it looks relative, and would be the root's.
+    if (!/^file:\/\//i.test(url)) throw new TypeError('A file: URL begins with file://')
     return fileURLToPath(url)
   } catch (cause) {
     throw argumentError(`Expected a file: URL of a local folder for \`${where}\` but received ${JSON.stringify(url)} of type string.`, cause)
@@ -65,17 +67,18 @@ function resolve(kind, identity) {
     const manifest = findPackage(identity.model, base, looked)
     if (manifest !== undefined) return { ...identity, path: modelFolder(identity.model, manifest) }
   }
-  const places = [...new Set(looked)].map((place) => `\n  - ${place}`).join('')
+  const folders = [...new Set(looked)].map((place) => `\n  - ${place}`).join('')
+  const places = folders && ` Looked in:${folders}`
   if (identity.isDefault) {
     const { hub, package: name, variable } = DEFAULTS[kind]
     throw new VecrankError(
       'ERR_MODEL_NOT_FOUND',
-      `No ${kind} was named and the package ${name} is not installed; ${hub}, the default without it, is on the Hub, which is not in this version. Run \`npm install ${name}\`, pass a folder, or set ${variable}. Looked in:${places}`,
+      `No ${kind} was named and the package ${name} is not installed; ${hub}, the default without it, is on the Hub, which is not in this version. Run \`npm install ${name}\`, pass a folder, or set ${variable}.${places}`,
     )
   }
   throw new VecrankError(
     'ERR_MODEL_NOT_FOUND',
-    `The package ${identity.model} is not installed. Run \`npm install ${identity.model}\`, or, if a folder was meant, pass "./${identity.model}". Looked in:${places}`,
+    `The package ${identity.model} is not installed. Run \`npm install ${identity.model}\`, or, if a folder was meant, pass "./${identity.model}".${places}`,
   )
 }
 

@@ -19,6 +19,18 @@ const CHUNK_UNITS = 256 * 1024
 /** Chunks on their way at once: with 64 texts each, 256 texts are read ahead. */
 const AHEAD = 4
 
+/** What the language calls an object: a function may be iterable too. */
+function isThing(value) {
+  if (typeof value !== 'function') return isObject(value)
+  try {
+    Object.getPrototypeOf(value)
+    return true
+  } catch {
+    // A revoked proxy.
+    return false
+  }
+}
+
 /** Texts of an iterable, asked for one at a time. `pending` is the text that was asked for and has not come yet. */
 class Source {
   #iterator
@@ -28,15 +40,16 @@ class Source {
   #maxInputChars
   pending
   ended = false
+  /** `{ error }` once it has failed: a source may throw anything, also `undefined`. */
   failure
 
   constructor(source, maxInputChars) {
     // Not a string, which is an iterable of its characters, nor numbers: nobody means these.
-    const isCandidate = isObject(source) && !ArrayBuffer.isView(source)
+    const isCandidate = isThing(source) && !ArrayBuffer.isView(source)
     const asynchronous = isCandidate ? source[Symbol.asyncIterator] : undefined
     const method = isCandidate && asynchronous == null ? source[Symbol.iterator] : asynchronous
     const iterator = typeof method === 'function' ? Reflect.apply(method, source, []) : undefined
-    const next = isObject(iterator) ? iterator.next : undefined
+    const next = isThing(iterator) ? iterator.next : undefined
     if (typeof next !== 'function') throw expected('an iterable or async iterable of strings', 'source', source)
     this.#isAsync = asynchronous != null
     this.#iterator = iterator
@@ -59,18 +72,18 @@ class Source {
   }
 
   /** Takes what `pending` has brought. */
-  receive({ answer, error }, batch) {
+  receive(brought, batch) {
     this.pending = undefined
-    if (answer === undefined) return this.#fail(error)
+    if ('error' in brought) return this.#fail(brought.error)
     try {
-      this.#take(answer, batch)
-    } catch (failure) {
-      this.#fail(failure)
+      this.#take(brought.answer, batch)
+    } catch (error) {
+      this.#fail(error)
     }
   }
 
   #take(step, batch) {
-    if (!isObject(step)) throw expected('the result of an iterator', `source[${this.#count}]`, step)
+    if (!isThing(step)) throw expected('the result of an iterator', `source[${this.#count}]`, step)
     if (step.done) {
       this.ended = true
       return
@@ -80,14 +93,14 @@ class Source {
       this.#count++
     } catch (error) {
       // The source is well; it is us who end it, so it is told.
-      this.failure = error
+      this.failure = { error }
       this.close().catch(() => {})
     }
   }
 
   /** A source that throws has ended by itself. Its error comes after the embeddings of what it gave before. */
   #fail(error) {
-    this.failure = error
+    this.failure = { error }
     this.ended = true
   }
 
@@ -139,7 +152,7 @@ async function* embedStream(handle, given, { request, signal }) {
         call.throwIfAborted()
       }
     }
-    if (source.failure !== undefined) throw source.failure
+    if (source.failure !== undefined) throw source.failure.error
   } catch (error) {
     // As in a loop of the language: what closing throws does not take the place of the first error.
     await source.close().catch(() => {})

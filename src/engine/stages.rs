@@ -328,3 +328,19 @@ impl Stage for CountStage {
         self.ticket.is_cancelled()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_bounded_in_texts_and_in_bytes() {
+        let short = pieces(0..40, |_| 10);
+        assert_eq!(short.iter().map(Vec::len).collect::<Vec<_>>(), [16, 16, 8]);
+        assert_eq!(short.concat(), (0..40).collect::<Vec<_>>());
+        // A long text is alone; the short ones before and after it are not.
+        let mixed = pieces(0..5, |row| if row == 2 { 10 << 20 } else { 10 });
+        assert_eq!(mixed, [vec![0, 1], vec![2], vec![3, 4]]);
+        assert!(pieces(0..0, |_| 0).is_empty());
+    }
+}
