@@ -12,10 +12,10 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { createInterface } from 'node:readline'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { timed } from './timed.mjs'
 
 const here = fileURLToPath(import.meta.url)
 const { values } = parseArgs({
@@ -67,16 +67,6 @@ async function transformers(dtype, size) {
       return rows
     },
   }
-}
-
-async function timed(work) {
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  delay.enable()
-  const start = performance.now()
-  await work()
-  const ms = performance.now() - start
-  delay.disable()
-  return { ms, loop: delay.percentile(99) / 1e6 }
 }
 
 /** The contender's side: answers `vectors`, `all`, `one` and `memory` on its standard input, a line of JSON each. */
@@ -140,9 +130,9 @@ async function compare(dtype) {
   }
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const contender of running) {
-      const { ms, loop } = await contender.ask('all')
+      const { ms, p99 } = await contender.ask('all')
       contender.ms.push(ms)
-      if (loop !== undefined) contender.loop.push(loop)
+      if (p99 !== undefined) contender.loop.push(p99)
       contender.lone.push(...(await contender.ask('one')))
     }
   }

@@ -7,9 +7,10 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import os from 'node:os'
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { Embedder, Reranker, cosineSimilarity } from 'vecrank'
+import { timed } from './timed.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -35,15 +36,6 @@ function load() {
   const long = passages.map(({ text }) => text)
   const words = long.map((text) => text.split(' '))
   return { long, mixed: words.map((of, index) => of.slice(0, 2 + ((index * 37) % 200)).join(' ')), short: words.map((of) => of.slice(0, 11).join(' ')) }
-}
-
-async function timed(work) {
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  const start = performance.now()
-  delay.enable()
-  await work()
-  delay.disable()
-  return { ms: performance.now() - start, p99: delay.percentile(99) / 1e6, most: delay.max / 1e6 }
 }
 
 /** The best of some rounds, as other work on the machine only ever makes one slower; and the worst delay of all of them. */

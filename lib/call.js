@@ -73,8 +73,9 @@ function listen(signal, call) {
       for (const each of calls) each.abort(reasonOf(signal))
     }
     group = { calls, onAbort }
-    following.set(signal, group)
     signal.addEventListener('abort', onAbort, { once: true })
+    // Only now: a signal that took no listener must not look as if it had one.
+    following.set(signal, group)
   }
   const { calls, onAbort } = group
   calls.add(call)

@@ -39,7 +39,7 @@ function identify(kind, given) {
 function nameOf(chosen, where) {
   if (typeof chosen === 'string' && chosen !== '' && !chosen.includes('\0')) return chosen
   // A URL object is known by its shape: `instanceof` fails for one from another realm.
-  if (isObject(chosen) && typeof chosen.href === 'string' && chosen.href.startsWith('file://')) return chosen.href
+  if (isObject(chosen) && typeof chosen.href === 'string' && chosen.href.startsWith('file:')) return chosen.href
   throw expected(WHAT, where, chosen)
 }
 

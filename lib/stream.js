@@ -12,24 +12,12 @@ const { Call } = require('./call.js')
 const { expected } = require('./errors.js')
 const { opened, optionsOf } = require('./model.js')
 const { embedChunk, unitsOf } = require('./request.js')
-const { isObject } = require('./shape.js')
+const { isObjectOrFunction } = require('./shape.js')
 
 const CHUNK_TEXTS = 64
 const CHUNK_UNITS = 256 * 1024
 /** Chunks on their way at once: with 64 texts each, 256 texts are read ahead. */
 const AHEAD = 4
-
-/** What the language calls an object: a function may be iterable too. */
-function isThing(value) {
-  if (typeof value !== 'function') return isObject(value)
-  try {
-    Object.getPrototypeOf(value)
-    return true
-  } catch {
-    // A revoked proxy.
-    return false
-  }
-}
 
 /** Texts of an iterable, asked for one at a time. `pending` is the text that was asked for and has not come yet. */
 class Source {
@@ -45,11 +33,11 @@ class Source {
 
   constructor(source, maxInputChars) {
     // Not a string, which is an iterable of its characters, nor numbers: nobody means these.
-    const isCandidate = isThing(source) && !ArrayBuffer.isView(source)
+    const isCandidate = isObjectOrFunction(source) && !ArrayBuffer.isView(source)
     const asynchronous = isCandidate ? source[Symbol.asyncIterator] : undefined
     const method = isCandidate && asynchronous == null ? source[Symbol.iterator] : asynchronous
     const iterator = typeof method === 'function' ? Reflect.apply(method, source, []) : undefined
-    const next = isThing(iterator) ? iterator.next : undefined
+    const next = isObjectOrFunction(iterator) ? iterator.next : undefined
     if (typeof next !== 'function') throw expected('an iterable or async iterable of strings', 'source', source)
     this.#isAsync = asynchronous != null
     this.#iterator = iterator
@@ -83,7 +71,7 @@ class Source {
   }
 
   #take(step, batch) {
-    if (!isThing(step)) throw expected('the result of an iterator', `source[${this.#count}]`, step)
+    if (!isObjectOrFunction(step)) throw expected('the result of an iterator', `source[${this.#count}]`, step)
     if (step.done) {
       this.ended = true
       return

@@ -132,28 +132,32 @@ impl Tokenizer {
             &joined
         };
         let budget = self.budget(limit, false)?;
-        if truncation != Truncation::Left {
-            // What is there may be far more than the limit needs: a long prompt, or a caller that passes whole texts.
-            let mut bytes = limit.saturating_mul(BYTES_PER_TOKEN).saturating_add(1024);
+        let needed = budget.saturating_add(1);
+        let mut bytes = limit.saturating_mul(BYTES_PER_TOKEN).saturating_add(1024);
+        // What is there may be far more than the limit needs: a long prompt, or a caller that passes whole texts. A part
+        // that was cut has the size that it needs already.
+        if truncation != Truncation::Left && (!part.cut || prompt.len() > bytes) {
             while bytes < text.len() {
                 let head = &text[..text.floor_char_boundary(bytes)];
                 let tokens = self.tokens(head, true)?;
-                if self.is_enough(head, &tokens, budget.saturating_add(1))? {
-                    if truncation == Truncation::Error {
-                        return Err(too_long(tokens.get_ids().len(), true, limit, budget));
-                    }
-                    return self.finish(tokens, None, budget, truncation);
+                if self.is_enough(head, &tokens, needed)? {
+                    return self.cut(tokens, true, limit, budget, truncation);
                 }
                 bytes = bytes.saturating_mul(4);
             }
         }
         let tokens = self.tokens(text, part.cut)?;
-        if part.cut && !self.is_enough(text, &tokens, budget.saturating_add(1))? {
+        if part.cut && !self.is_enough(text, &tokens, needed)? {
             return Ok(Encoding::Short(ShortParts { first: true, second: false }));
         }
+        self.cut(tokens, part.cut, limit, budget, truncation)
+    }
+
+    /// The row of a single text's tokens; `more` text follows.
+    fn cut(&self, tokens: Tokens, more: bool, limit: usize, budget: usize, truncation: Truncation) -> Result<Encoding> {
         let count = tokens.get_ids().len();
         if count > budget && truncation == Truncation::Error {
-            return Err(too_long(count, part.cut, limit, budget));
+            return Err(too_long(count, more, limit, budget));
         }
         self.finish(tokens, None, budget, truncation)
     }

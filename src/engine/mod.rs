@@ -46,7 +46,7 @@ impl Engine {
     /// Those of [`ModelFolder::open`], [`ModelSpec::read`], [`Tokenizer::load`] and [`Network::load`].
     pub fn load(options: LoadOptions) -> Result<Self> {
         let folder = ModelFolder::open(&options.path)?;
-        let spec = ModelSpec::read(&folder, &options)?;
+        let mut spec = ModelSpec::read(&folder, &options)?;
         let (token_layers, layers) = match &spec.head {
             HeadSpec::Embedding(head) => {
                 (Layers::load(&folder, &head.token_layers)?, Layers::load(&folder, &head.steps)?)
@@ -54,6 +54,8 @@ impl Engine {
             HeadSpec::Score(_) => (Layers::default(), Layers::default()),
         };
         let tokenizer = Tokenizer::load(&spec.tokenizer)?;
+        // Nobody else reads it, and a large vocabulary is tens of megabytes.
+        spec.tokenizer.json = Arc::default();
         let network = Network::load(&spec, options.product)?;
         let limits = QueueLimits { calls: options.queue_calls, tokens: options.queue_tokens };
         let scheduler = Scheduler::start(options.threads, limits)?;

@@ -29,8 +29,8 @@ pub(super) fn score(configs: &Configs, assumed: &mut Vec<String>) -> Result<Scor
 }
 
 fn refuse_other_kinds(configs: &Configs) -> Result<()> {
-    let modules = configs.modules.iter().flatten().enumerate();
-    if let Some((_, module)) = modules.into_iter().find(|(at, module)| *at > 0 || module.class() != "Transformer") {
+    let mut modules = configs.modules.iter().flatten().enumerate();
+    if let Some((_, module)) = modules.find(|(at, module)| *at > 0 || module.class() != "Transformer") {
         return Err(Error::ModelUnsupported(format!(
             "modules.json: a reranker with the module \"{}\" is not supported in this version",
             module.type_name

@@ -65,11 +65,11 @@ fn size(config: &Object, key: &str) -> Result<usize> {
 }
 
 fn weights(folder: &ModelFolder, module: &Module) -> Result<String> {
-    let weights = format!("{}/model.safetensors", module.path);
+    let weights = module.file("model.safetensors");
     if folder.has(&weights)? {
         return Ok(weights);
     }
-    let pickled = format!("{}/pytorch_model.bin", module.path);
+    let pickled = module.file("pytorch_model.bin");
     if folder.has(&pickled)? {
         return Err(Error::ModelUnsupported(format!(
             "{pickled}: weights in PyTorch's pickle format are not read. Save the model again with sentence-transformers to get {weights}"

@@ -22,7 +22,6 @@ pub use classifier::DeclaredActivation;
 pub use graph::GraphFile;
 pub use layers::{DenseSpec, LayerNormSpec, ModuleStep};
 pub use length::MaxLength;
-
 pub use tokenizer::TokenizerSpec;
 
 use crate::error::{Error, Result};

@@ -21,7 +21,7 @@ pub(super) fn expect_plain_text(folder: &ModelFolder, configs: &Configs, product
         }
     }
     let file = &configs.sentence_bert;
-    if let Some(expansion) = file.get("query_expansion").filter(|value| !value.is_null()) {
+    if let Some(expansion) = file.get("query_expansion") {
         return Err(unsupported(file, "query_expansion", expansion));
     }
     if let Some(modalities) = file.object("modality_config")? {

@@ -2,6 +2,7 @@
 //!
 //! Classes are told apart by the last segment of their dotted name, because sentence-transformers moved them between
 //! packages.
+
 use super::layers::{expect_feature, read_dense, read_layer_norm};
 use super::pooling::read_pooling;
 use super::{Configs, EmbeddingSpec, ModuleStep};
@@ -23,17 +24,22 @@ impl Module {
         self.type_name.rsplit('.').next().unwrap_or("")
     }
 
-    fn config(&self, folder: &ModelFolder) -> Result<Option<Object>> {
+    /// The path of one of its files.
+    pub(super) fn file(&self, name: &str) -> String {
         let slash = if self.path.is_empty() { "" } else { "/" };
-        folder.object(&format!("{}{slash}config.json", self.path))
+        format!("{}{slash}{name}", self.path)
+    }
+
+    fn config(&self, folder: &ModelFolder) -> Result<Option<Object>> {
+        folder.object(&self.file("config.json"))
     }
 
     pub(super) fn required_config(&self, folder: &ModelFolder) -> Result<Object> {
         self.config(folder)?.ok_or_else(|| {
             Error::FileNotFound(format!(
-                "{} has no {}/config.json, which modules.json names",
+                "{} has no {}, which modules.json names",
                 folder.root().display(),
-                self.path
+                self.file("config.json")
             ))
         })
     }

@@ -1,6 +1,8 @@
 //! Tokens that stand for themselves in a text, such as `[SEP]`. transformers takes them from `tokenizer_config.json` where
 //! that lists them (`PreTrainedTokenizerBase._from_pretrained`), and from `tokenizer.json` otherwise.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::parts::{content, id_of};
@@ -16,23 +18,22 @@ pub(super) fn apply(tokenizer: &mut Value, rebuilt: bool, config: &Object) -> Re
     if let Some(declared) = config.object("added_tokens_decoder")? {
         let mut tokens = Vec::new();
         for (id, token) in declared.entries() {
-            let complete = id.parse().ok().zip(content(token)).map(|(id, content)| complete(id, &content, token));
+            let complete = id.parse().ok().zip(content(token)).map(|(id, content)| complete(id, content, token));
             tokens.push(complete.ok_or_else(|| config.wrong("added_tokens_decoder", "tokens by their ids"))?);
         }
         if !rebuilt {
-            let same = |token: &Value| tokens.iter().any(|other| content(other) == content(token));
-            list.retain(|token| !same(token));
+            let declared: HashSet<&str> = tokens.iter().filter_map(content).collect();
+            list.retain(|token| content(token).is_none_or(|name| !declared.contains(name)));
             tokens.append(&mut list);
         }
         list = tokens;
     }
-    for name in special_names(config) {
-        let is_there = list.iter().any(|token| content(token).as_deref() == Some(&name));
-        // A name that no vocabulary holds would be an id that the network does not know.
-        if let (false, Some(id)) = (is_there, id_of(tokenizer, &name)) {
-            list.push(complete(id, &name, &json!({ "special": true })));
-        }
-    }
+    let there: HashSet<&str> = list.iter().filter_map(content).collect();
+    let missing: HashSet<&str> = special_names(config).into_iter().filter(|name| !there.contains(name)).collect();
+    // A name that no vocabulary holds would be an id that the network does not know.
+    let special = |name: &str| Some(complete(id_of(tokenizer, name)?, name, &json!({ "special": true })));
+    let missing: Vec<Value> = missing.into_iter().filter_map(special).collect();
+    list.extend(missing);
     list.sort_by_key(|token| token.get("id").and_then(Value::as_u64));
     if let Some(object) = tokenizer.as_object_mut() {
         object.insert("added_tokens".into(), list.into());
@@ -56,7 +57,7 @@ fn complete(id: u64, content: &str, token: &Value) -> Value {
 }
 
 /// Special tokens by name, and those without one.
-fn special_names(config: &Object) -> Vec<String> {
+fn special_names(config: &Object) -> Vec<&str> {
     let named = NAMED.iter().filter_map(|key| config.get(key));
     let extra = ["extra_special_tokens", "additional_special_tokens"].iter().find_map(|key| config.get(key));
     let extra: Vec<&Value> = match extra {

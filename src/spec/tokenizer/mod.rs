@@ -86,7 +86,7 @@ fn truncation_side(configs: &Configs, tokenizer: &Value) -> Result<Truncation> {
 
 /// The padding token's id. Its rows are masked, so it matters only to graphs that derive positions from it.
 fn pad_id(configs: &Configs, tokenizer: &Value) -> Result<u32> {
-    let from_name = parts::token_name(&configs.tokenizer, "pad_token").and_then(|name| parts::id_of(tokenizer, &name));
+    let from_name = parts::token_name(&configs.tokenizer, "pad_token").and_then(|name| parts::id_of(tokenizer, name));
     let from_tokenizer = || tokenizer.pointer("/padding/pad_id").and_then(Value::as_u64);
     let id = match from_name.or_else(from_tokenizer) {
         Some(id) => id,

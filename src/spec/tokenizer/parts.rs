@@ -58,9 +58,13 @@ pub(super) fn rebuild(tokenizer: &mut Value, class: Class, config: &Object) -> R
     Ok(true)
 }
 
+fn flag(config: &Object, key: &str, default: bool) -> Result<bool> {
+    Ok(config.flag(key)?.unwrap_or(default))
+}
+
 /// Normaliser and pre-tokeniser.
 fn steps(class: Class, config: &Object, charsmap: Option<Value>) -> Result<(Value, Value)> {
-    let flag = |key: &str, default: bool| Ok::<_, crate::error::Error>(config.flag(key)?.unwrap_or(default));
+    let flag = |key: &str, default: bool| flag(config, key, default);
     let scheme = |prefix: bool, otherwise: &'static str| if prefix { "always" } else { otherwise };
     Ok(match class {
         Class::Bert | Class::MpNet => (
@@ -129,7 +133,7 @@ fn steps(class: Class, config: &Object, charsmap: Option<Value>) -> Result<(Valu
 
 /// The post-processor, or `None` where the class keeps the file's.
 fn post_processor(tokenizer: &Value, class: Class, config: &Object) -> Result<Option<Value>> {
-    let special = |key: &str, default: &str| token_name(config, key).unwrap_or_else(|| default.to_owned());
+    let special = |key: &str, default: &'static str| token_name(config, key).unwrap_or(default);
     let (first, last) = match class {
         Class::Bert | Class::Deberta | Class::DebertaV2 => {
             (special("cls_token", "[CLS]"), special("sep_token", "[SEP]"))
@@ -139,33 +143,32 @@ fn post_processor(tokenizer: &Value, class: Class, config: &Object) -> Result<Op
         }
         Class::MpNet | Class::Roberta => (special("cls_token", "<s>"), special("sep_token", "</s>")),
         Class::XlmRoberta | Class::Camembert => (special("bos_token", "<s>"), special("eos_token", "</s>")),
-        Class::T5 => ("</s>".to_owned(), "</s>".to_owned()),
+        Class::T5 => ("</s>", "</s>"),
         Class::Albert | Class::Gpt2 | Class::Gemma | Class::Llama | Class::Qwen2 | Class::Qwen35 => return Ok(None),
     };
     // Without ids for its tokens the class could not be used either.
-    let (Some(first_id), Some(last_id)) = (id_of(tokenizer, &first), id_of(tokenizer, &last)) else { return Ok(None) };
+    let (Some(first_id), Some(last_id)) = (id_of(tokenizer, first), id_of(tokenizer, last)) else { return Ok(None) };
     let (a, b) = (Step::Text("A", 0), Step::Text("B", 0));
-    let (open, close) = (Step::Token(&first, 0), Step::Token(&last, 0));
+    let (open, close) = (Step::Token(first, 0), Step::Token(last, 0));
     let (single, pair) = match class {
         Class::MpNet | Class::Roberta => {
-            let flag = |key: &str, default: bool| Ok::<_, crate::error::Error>(config.flag(key)?.unwrap_or(default));
             let roberta = class == Class::Roberta;
             return Ok(Some(json!({
                 "type": "RobertaProcessing",
                 "cls": [first, first_id],
                 "sep": [last, last_id],
-                "trim_offsets": !roberta || flag("trim_offsets", true)?,
-                "add_prefix_space": roberta && flag("add_prefix_space", false)?,
+                "trim_offsets": !roberta || flag(config, "trim_offsets", true)?,
+                "add_prefix_space": roberta && flag(config, "add_prefix_space", false)?,
             })));
         }
         Class::T5 => (vec![a, close], vec![a, close, b, close]),
         Class::Deberta | Class::XlmRoberta | Class::Camembert => {
             (vec![open, a, close], vec![open, a, close, close, b, close])
         }
-        _ => (vec![open, a, close], vec![open, a, close, Step::Text("B", 1), Step::Token(&last, 1)]),
+        _ => (vec![open, a, close], vec![open, a, close, Step::Text("B", 1), Step::Token(last, 1)]),
     };
     let entry = |name: &str, id: u64| (name.to_owned(), json!({ "id": name, "ids": [id], "tokens": [name] }));
-    let tokens: serde_json::Map<String, Value> = [entry(&first, first_id), entry(&last, last_id)].into_iter().collect();
+    let tokens: serde_json::Map<String, Value> = [entry(first, first_id), entry(last, last_id)].into_iter().collect();
     let written = |steps: &[Step<'_>]| steps.iter().map(Step::written).collect::<Vec<_>>();
     Ok(Some(json!({
         "type": "TemplateProcessing",
@@ -193,14 +196,14 @@ impl Step<'_> {
 
 /// What the class sets in the model itself.
 fn model_keys(tokenizer: &Value, class: Class, config: &Object) -> Result<Value> {
-    let unknown = |default: &str| token_name(config, "unk_token").unwrap_or_else(|| default.to_owned());
+    let unknown = |default: &'static str| token_name(config, "unk_token").unwrap_or(default);
     let at = |name: &str| tokenizer.pointer("/model/vocab").and_then(|vocab| position(vocab, name));
     let unigram = |unknown: u64| json!({ "unk_id": unknown, "byte_fallback": false });
     let on_bytes = json!({
         "dropout": null, "unk_token": null, "continuing_subword_prefix": "", "end_of_word_suffix": "",
         "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
     });
-    let with_bytes = |unknown: Option<String>| {
+    let with_bytes = |unknown: Option<&str>| {
         json!({
             "dropout": null, "unk_token": unknown, "continuing_subword_prefix": null, "end_of_word_suffix": null,
             "fuse_unk": true, "byte_fallback": true, "ignore_merges": false,
@@ -216,28 +219,28 @@ fn model_keys(tokenizer: &Value, class: Class, config: &Object) -> Result<Value>
         Class::XlmRoberta => unigram(3),
         Class::T5 => unigram(2),
         Class::Albert => unigram(1),
-        Class::Camembert => unigram(at(&unknown("<unk>")).unwrap_or(0)),
+        Class::Camembert => unigram(at(unknown("<unk>")).unwrap_or(0)),
         Class::DebertaV2 => {
             let declared = config.count("unk_id")?.unwrap_or(1) as u64;
-            unigram(at(&unknown("[UNK]")).unwrap_or(declared))
+            unigram(at(unknown("[UNK]")).unwrap_or(declared))
         }
     })
 }
 
 /// The name of a special token in `tokenizer_config.json`: a string, or an object with its content.
-pub(super) fn token_name(config: &Object, key: &str) -> Option<String> {
+pub(super) fn token_name<'config>(config: &'config Object, key: &str) -> Option<&'config str> {
     content(config.get(key)?)
 }
 
 /// A token's text, of a string or an object.
-pub(super) fn content(token: &Value) -> Option<String> {
-    token.as_str().or_else(|| token.get("content")?.as_str()).map(str::to_owned)
+pub(super) fn content(token: &Value) -> Option<&str> {
+    token.as_str().or_else(|| token.get("content")?.as_str())
 }
 
 /// The id of a token: of the added ones, else of the vocabulary.
 pub(super) fn id_of(tokenizer: &Value, name: &str) -> Option<u64> {
     let added = tokenizer.get("added_tokens").and_then(Value::as_array);
-    let found = added.and_then(|list| list.iter().find(|token| content(token).as_deref() == Some(name)));
+    let found = added.and_then(|list| list.iter().find(|token| content(token) == Some(name)));
     match found {
         Some(token) => token.get("id")?.as_u64(),
         None => position(tokenizer.pointer("/model/vocab")?, name),
