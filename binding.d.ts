@@ -9,10 +9,21 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** One call's wait for a load. */
+export declare class LoadWait {
+  constructor()
+  /** Nobody waits any more. A load that was for this call alone is stopped, and answers with an error. */
+  giveUp(): void
+  /** The downloads of the load as they stand, in the order in which they began. */
+  downloads(): Array<Download>
+}
+
 /** A handle on a loaded model. */
 export declare class Model {
   /** `ModelInfo` as JSON, or an empty string once the handle is disposed. */
   info(): string
+  /** What the user should read about the load. */
+  get warnings(): Array<string>
   /** UTF-16 units of each text to pass first; 4294967295 asks for whole texts. */
   prefix(maxLength?: number | undefined | null, truncation?: string | undefined | null): number
   /** Embeds texts. */
@@ -37,6 +48,25 @@ export declare class Short {
   resumeScore(queries: Array<string>, queriesCut: Uint8Array, documents: Array<string>, documentsCut: Uint8Array): Promise<ScoreOutcome>
 }
 
+/** Work on the cache that can be watched and stopped. */
+export declare class StoreJob {
+  constructor()
+  /** Ends the work with an error. */
+  stop(): void
+  /** The downloads as they stand. */
+  downloads(): Array<Download>
+  /** Downloads and verifies a model's files: `{kind, parts: [{model, revision, commit, path, files}], warnings}`. */
+  pull(request: PullRequest): Promise<JsonOutcome>
+  /** The models in the cache: `{folder, models: [{model, path, size, revisions: [{revision, commit}], commits}]}`. */
+  list(settings: HubSettings): Promise<JsonOutcome>
+  /** Hashes every file of the cache, or of one model: `{sound, damaged: [{model, path, reason}]}`. */
+  verify(settings: HubSettings, id?: string | undefined | null): Promise<JsonOutcome>
+  /** Takes a model out of the cache: `{size}`, the bytes that became free. */
+  remove(settings: HubSettings, id: string): Promise<JsonOutcome>
+  /** The models of a lock file: `[{model, revision, commit, dtypes}]`. */
+  locked(path: string): Promise<JsonOutcome>
+}
+
 /** Cancels the work of the requests that carry it. */
 export declare class Ticket {
   constructor()
@@ -57,6 +87,20 @@ export interface CountOutcome {
 
 /** Sum of products of two vectors of one length. */
 export declare function dot(a: Float32Array, b: Float32Array): number
+
+/** How far the download of a file is. */
+export interface Download {
+  /** The repository. */
+  model: string
+  /** The path inside it. */
+  file: string
+  /** Bytes that are here. */
+  loaded: number
+  /** Bytes in all. */
+  total: number
+  /** Verified and in its place. */
+  done: boolean
+}
 
 /** r" Of `Model.embed`. */
 export interface EmbedOutcome {
@@ -103,20 +147,57 @@ export interface EmbedRequest {
   continued?: boolean
 }
 
+/** A model on the Hub, and the settings that lead to it. */
+export interface HubModel {
+  /** `owner/name` */
+  id: string
+  revision?: string
+  settings: HubSettings
+  refresh?: boolean
+  /** A lock file, absolute. */
+  lock?: string
+}
+
+/** Where the Hub and its cache are. Absent means what the variables say. */
+export interface HubSettings {
+  /** The environment variables of `hubVariables()` that are set. */
+  variables: Record<string, string>
+  /** The user's home folder. */
+  home: string
+  /** Absolute. */
+  cacheDir?: string
+  endpoint?: string
+  token?: string
+  offline?: boolean
+}
+
+/** The environment variables that [`HubSettings`] may hold, in upper case. */
+export declare function hubVariables(): Array<string>
+
 /** Says where ONNX Runtime's library lies, by absolute path. The first call wins; nothing is opened yet. */
 export declare function initialize(library: string): void
 
-/** Loads a model, or shares the one that is loaded with equal options. */
-export declare function load(options: LoadOptions): Promise<LoadOutcome>
+/** r" Of what answers with JSON. */
+export interface JsonOutcome {
+  /** The result, where there is one. */
+  value?: string
+  /** What went wrong, where something did. */
+  error?: NativeError
+}
+
+/** Loads a model, or shares the one that is loaded with equal options. `wait` belongs to this call alone. */
+export declare function load(options: LoadOptions, wait: LoadWait): Promise<LoadOutcome>
 
 /** How to load a model. Absent means the default. */
 export interface LoadOptions {
   /** `'embedder'` or `'reranker'`. */
   kind: 'embedder' | 'reranker'
-  /** The model's folder, absolute. */
-  path: string
-  /** `'folder'` or `'package'`, for `info()`. */
-  source: 'folder' | 'package'
+  /** The model's folder, absolute. Absent for a model on the Hub. */
+  path?: string
+  /** A model on the Hub. */
+  hub?: HubModel
+  /** For `info()`. */
+  source: 'folder' | 'package' | 'hub'
   /** The model as the user named it, for `info()`. */
   model: string
   dtype?: string
@@ -175,6 +256,17 @@ export interface OrderOutcome {
   value?: Ordered
   /** What went wrong, where something did. */
   error?: NativeError
+}
+
+/** What to pull. */
+export interface PullRequest {
+  model: HubModel
+  /** Absent: what the model's files say it is. */
+  kind?: 'embedder' | 'reranker'
+  dtype?: string
+  file?: string
+  /** A lock file to pin the model in, absolute. */
+  writeLock?: string
 }
 
 /** r" Of `Model.score`. */

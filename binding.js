@@ -835,11 +835,14 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.LoadWait = nativeBinding.LoadWait
 module.exports.Model = nativeBinding.Model
 module.exports.Short = nativeBinding.Short
+module.exports.StoreJob = nativeBinding.StoreJob
 module.exports.Ticket = nativeBinding.Ticket
 module.exports.cosineSimilarity = nativeBinding.cosineSimilarity
 module.exports.dot = nativeBinding.dot
+module.exports.hubVariables = nativeBinding.hubVariables
 module.exports.initialize = nativeBinding.initialize
 module.exports.load = nativeBinding.load
 module.exports.order = nativeBinding.order

@@ -12,7 +12,7 @@ const { addon } = require('./lib/addon.js')
 const check = require('./lib/arguments.js')
 const { underSignal } = require('./lib/call.js')
 const { VecrankError, argumentError, expected, unwrap } = require('./lib/errors.js')
-const { KIND, Model, REUSABLE, assertUsable, opened, optionsOf } = require('./lib/model.js')
+const { KIND, LISTEN, Model, REUSABLE, assertUsable, opened, optionsOf } = require('./lib/model.js')
 const { countAll, embedAll, scoreAll } = require('./lib/request.js')
 const { isArray, isObject } = require('./lib/shape.js')
 const { identify } = require('./lib/source.js')
@@ -60,7 +60,7 @@ class Embedder extends Model {
     return underSignal(signal, async (call) => {
       const total = { data: new ARRAYS[plan.request.output ?? 'float32'](0), rows: list.length, dimensions: 0, tokens: 0, truncated: 0 }
       if (list.length === 0) return new Embeddings(total)
-      await embedAll(await opened(this), list, plan, call, (reply, from) => {
+      await embedAll(await opened(this, call), list, plan, call, (reply, from) => {
         if (reply.rows === list.length) total.data = reply.data
         else {
           const width = reply.data.length / reply.rows
@@ -85,7 +85,7 @@ class Embedder extends Model {
     assertUsable(this)
     const list = check.texts(texts, 'texts', optionsOf(this).maxInputChars)
     const { signal } = check.countOptions(options)
-    return underSignal(signal, async (call) => (list.length === 0 ? new Uint32Array(0) : countAll(await opened(this), list, call)))
+    return underSignal(signal, async (call) => (list.length === 0 ? new Uint32Array(0) : countAll(await opened(this, call), list, call)))
   }
 }
 Object.defineProperty(Embedder.prototype, KIND, { value: 'embedder' })
@@ -101,7 +101,7 @@ async function embedWith(handle, texts, options, task) {
   return underSignal(signal, async (call) => {
     if (list.length === 0) return []
     const vectors = new Array(list.length)
-    await embedAll(await opened(handle), list, plan, call, (reply, from) => {
+    await embedAll(await opened(handle, call), list, plan, call, (reply, from) => {
       const width = reply.data.length / reply.rows
       for (let row = 0; row < reply.rows; row++) {
         vectors[from + row] = reply.rows === 1 ? reply.data : reply.data.slice(row * width, (row + 1) * width)
@@ -128,7 +128,7 @@ class Reranker extends Model {
     const { signal, topK, returnDocuments, ...request } = check.rerankOptions(options)
     return underSignal(signal, async (call) => {
       if (contents.length === 0) return []
-      const scores = await scoreAll(await opened(this), queries, contents, request, call)
+      const scores = await scoreAll(await opened(this, call), queries, contents, request, call)
       if (call.stopped) return []
       const best = unwrap(await addon().order(scores, topK === undefined ? -1 : Math.min(topK, contents.length)))
       return Array.from(best.indices, (index, place) => {
@@ -144,7 +144,7 @@ class Reranker extends Model {
     const { queries, contents } = check.pairs(pairs, optionsOf(this).maxInputChars)
     const { signal, ...request } = check.scoreOptions(options)
     return underSignal(signal, async (call) =>
-      contents.length === 0 ? new Float32Array(0) : scoreAll(await opened(this), queries, contents, request, call),
+      contents.length === 0 ? new Float32Array(0) : scoreAll(await opened(this, call), queries, contents, request, call),
     )
   }
 }
@@ -169,7 +169,7 @@ async function withShared(Class, options, use) {
     if (load !== undefined) throw expected(`nothing (\`options.model\` is an instance of ${Class.name} already)`, 'options.load', load)
     return use(model, rest)
   }
-  const { signal, ...plan } = check.loadOptions(kind, load, 'options.load')
+  const { signal, onDownload, ...plan } = check.loadOptions(kind, load, 'options.load')
   const instances = registry()
   const key = JSON.stringify([kind, identify(kind, model), plan])
   let instance = instances.get(key)
@@ -177,12 +177,18 @@ async function withShared(Class, options, use) {
     instance = new Class(model, plan)
     instances.set(key, instance)
   }
+  // The instance is for all callers; whom to tell about a download is this one's affair.
+  let failure
+  const listener = onDownload && Object.assign((event) => onDownload(event), { failed: (error) => (failure = { error }) })
+  const unlisten = listener && instance[LISTEN](listener)
   try {
     // One signal ends the call's work as well; of two, the second can only end the wait.
-    if (signal === undefined) return await use(instance, rest)
-    if (rest.signal === undefined) return await use(instance, { ...rest, signal })
-    return await underSignal(signal, () => use(instance, rest))
+    const using = signal === undefined ? use(instance, rest) : rest.signal === undefined ? use(instance, { ...rest, signal }) : underSignal(signal, () => use(instance, rest))
+    const result = await using
+    if (failure !== undefined) throw failure.error
+    return result
   } finally {
+    unlisten?.()
     // What was never loaded (wrong arguments, no such model) is not kept, or names that come from outside would fill the memory.
     if (!instance[REUSABLE] && instances.get(key) === instance) instances.delete(key)
   }

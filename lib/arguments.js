@@ -47,8 +47,11 @@ const oneOf = (...names) => (value, path) => {
 const later = (value, path) => {
   throw expected('nothing (this option is not in this version)', path, value)
 }
-/** The same for a secret: an error message ends up in logs. */
-const laterSecret = (value, path) => later('(not shown)', path)
+/** An error message ends up in logs. */
+const secret = (value, path) => {
+  if (typeof value !== 'string' || value === '') throw expected('a non-empty string', path, '(not shown)')
+  return value
+}
 const device = (value, path) => {
   if (value === 'auto' || value === 'cpu') return value
   throw expected('"auto" or "cpu" (other devices are not in this version)', path, value)
@@ -101,18 +104,18 @@ const RERANKER_LOAD = {
   queue,
   maxInputChars: COUNT,
   signal,
-  revision: later,
+  revision: nonEmpty,
+  cacheDir: nonEmpty,
+  endpoint: nonEmpty,
+  token: secret,
+  offline: flag,
+  refresh: flag,
+  lock: nonEmpty,
+  onDownload: callback,
   fallback: later,
   deviceId: later,
   gpuMemoryLimit: later,
-  cacheDir: later,
-  endpoint: later,
-  token: laterSecret,
-  offline: later,
   providers: later,
-  refresh: later,
-  lock: later,
-  onDownload: later,
 }
 const EMBEDDER_LOAD = { ...RERANKER_LOAD, pooling: POOLING, normalize: flag, prompts }
 const SCORE = { maxLength: COUNT, truncation: TRUNCATION, signal, timeoutMs: later, priority: later }
@@ -136,7 +139,7 @@ function read(options, table, path = 'options') {
   if (!isObject(options) || isArray(options)) throw expected('an object', path, options)
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(table, name) && options[name] !== undefined) {
-      const known = Object.keys(table).filter((option) => table[option] !== later && table[option] !== laterSecret)
+      const known = Object.keys(table).filter((option) => table[option] !== later)
       throw expected(`a known option (${known.join(', ')})`, path, name)
     }
   }

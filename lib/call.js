@@ -12,6 +12,7 @@ class Call {
   #abandon
   #stopped = false
   #aborted
+  #onStop = []
 
   /** True once nobody wants the result: no more work may be submitted. */
   get stopped() {
@@ -26,6 +27,16 @@ class Call {
   stop() {
     this.#stopped = true
     this.#ticket?.cancel()
+    for (const listener of this.#onStop.splice(0)) listener()
+  }
+
+  /** Calls `listener` once when the call is stopped. The returned function takes it back. */
+  onStop(listener) {
+    this.#onStop.push(listener)
+    return () => {
+      const at = this.#onStop.indexOf(listener)
+      if (at !== -1) this.#onStop.splice(at, 1)
+    }
   }
 
   /** Stops, and ends with `reason` the wait that is going on, whatever it waits for. */

@@ -9,6 +9,8 @@ const { addon } = require('./addon.js')
 const { loadOptions } = require('./arguments.js')
 const { underSignal } = require('./call.js')
 const { VecrankError, expected, unwrap } = require('./errors.js')
+const { hubModel } = require('./hub.js')
+const { whileReporting } = require('./progress.js')
 const { isObject } = require('./shape.js')
 const { identify, resolve } = require('./source.js')
 
@@ -17,9 +19,12 @@ const asyncDispose = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')
 /** Marks instances, so that those of a second copy of this file (hot reload) are known too. */
 const KIND = Symbol.for('vecrank.kind')
 const REUSABLE = Symbol.for('vecrank.reusable')
+const LISTEN = Symbol.for('vecrank.listen')
 
 /** The open native model of a handle, for the files of this package only. */
 let opened
+/** Tells a function about the downloads of a handle. */
+let listening
 /** The checked options of a handle. */
 let optionsOf
 /** Throws `ERR_DISPOSED` if the handle has been given back. */
@@ -28,8 +33,10 @@ let assertUsable
 class Model {
   #identity
   #options
-  #loading
-  #isLoaded = false
+  /** The load that is under way or has succeeded: `{ promise, wait, waiters, isLoaded }`. */
+  #flight
+  /** Who is told about downloads. */
+  #listeners = new Set()
   #isDisposed = false
   #disposing
 
@@ -37,16 +44,19 @@ class Model {
   constructor(model, options) {
     this.#identity = identify(this[KIND], model)
     this.#options = loadOptions(this[KIND], options)
+    if (this.#options.revision !== undefined && this.#identity.source !== 'hub' && !this.#identity.isDefault) {
+      throw expected('nothing (only a model on the Hub has revisions)', 'options.revision', this.#options.revision)
+    }
   }
 
   static async load(model, options) {
     return new this(model, options).load()
   }
 
-  /** Loads now what the first call would load. The signal ends this caller's wait and not the load, which others may wait for. */
+  /** Loads now what the first call would load. The signal ends this caller's wait; the load goes on as long as somebody waits for it. */
   async load() {
     assertUsable(this)
-    await underSignal(this.#options.signal, () => opened(this))
+    await underSignal(this.#options.signal, (call) => opened(this, call))
     return this
   }
 
@@ -57,8 +67,10 @@ class Model {
   /** Ends this handle. Calls in flight still settle: with their result or with `ERR_DISPOSED`. */
   async dispose() {
     this.#isDisposed = true
+    const flight = this.#flight
+    if (flight !== undefined && !flight.isLoaded) flight.wait.giveUp()
     // All who ask wait for the one end. A load that has failed left nothing to give back, and its callers have its error.
-    this.#disposing ??= Promise.resolve(this.#loading).then(
+    this.#disposing ??= Promise.resolve(flight?.promise).then(
       (model) => model?.dispose(),
       () => {},
     )
@@ -69,13 +81,40 @@ class Model {
     await this.dispose()
   }
 
-  async #open() {
+  #begin() {
+    const flight = { wait: new (addon().LoadWait)(), waiters: 0, isLoaded: false }
+    flight.promise = this.#open(flight.wait)
+    flight.promise.then(
+      () => (flight.isLoaded = true),
+      // Only a success is kept: the next call after a failure tries again.
+      () => this.#flight === flight && (this.#flight = undefined),
+    )
+    return flight
+  }
+
+  async #open(wait) {
     const { source, model, path } = resolve(this[KIND], this.#identity)
-    const { signal, queue, maxInputChars, ...rest } = this.#options
-    const request = { kind: this[KIND], source, model, path, ...rest }
+    const { signal, queue, maxInputChars, onDownload, revision, cacheDir, endpoint, token, offline, refresh, lock, ...rest } = this.#options
+    const request = { kind: this[KIND], source, model, ...rest }
+    if (source === 'hub') request.hub = hubModel(model, { revision, cacheDir, endpoint, token, offline, refresh, lock })
+    else request.path = path
     if (queue?.maxCalls !== undefined) request.queueCalls = queue.maxCalls
     if (queue?.maxTokens !== undefined) request.queueTokens = queue.maxTokens
-    const native = unwrap(await addon().load(request))
+
+    if (onDownload !== undefined) this.#listeners.add(onDownload)
+    let failure
+    const onFailure = (error, listener) => {
+      if (listener !== onDownload) return listener.failed(error)
+      failure = { error }
+      wait.giveUp()
+    }
+    const outcome = await whileReporting(() => wait.downloads(), this.#listeners, onFailure, () => addon().load(request, wait))
+    if (failure !== undefined) {
+      outcome.value?.dispose()
+      throw failure.error
+    }
+    const native = unwrap(outcome)
+    for (const warning of native.warnings) process.emitWarning(warning, { type: 'VecrankWarning', code: 'VECRANK_HUB' })
     warnOfAssumptions(JSON.parse(native.info()))
     return native
   }
@@ -90,26 +129,45 @@ class Model {
       throw new VecrankError('ERR_DISPOSED', `This ${handle.constructor.name} has been disposed of. Make a new one; the model's session may still be there.`)
     }
 
-    opened = async (handle) => {
+    opened = async (handle, call) => {
       assertUsable(handle)
-      // One promise for all first callers. Only a success is kept: the next call after a failure tries again.
-      if (handle.#loading === undefined) {
-        const loading = handle.#open()
-        handle.#loading = loading
-        loading.then(
-          () => (handle.#isLoaded = true),
-          () => handle.#loading === loading && (handle.#loading = undefined),
-        )
+      // One promise for all first callers.
+      const flight = (handle.#flight ??= handle.#begin())
+      if (flight.isLoaded) return flight.promise
+      flight.waiters++
+      // A load that nobody waits for any more is stopped, and not joined by the next caller.
+      const forget = call?.onStop(() => {
+        if (--flight.waiters > 0 || flight.isLoaded) return
+        flight.wait.giveUp()
+        if (handle.#flight === flight) handle.#flight = undefined
+      })
+      try {
+        const native = await flight.promise
+        assertUsable(handle)
+        return native
+      } catch (error) {
+        // A load that was given up because of `dispose` says so.
+        assertUsable(handle)
+        throw error
+      } finally {
+        forget?.()
       }
-      const native = await handle.#loading
-      assertUsable(handle)
-      return native
+    }
+
+    listening = (handle, listener) => {
+      handle.#listeners.add(listener)
+      return () => handle.#listeners.delete(listener)
     }
   }
 
   /** Whether the registry should hand out this handle again. A property and not a private name, as the handle may be of another copy of this file. */
   get [REUSABLE]() {
-    return !this.#isDisposed && (this.#isLoaded || this.#loading !== undefined)
+    return !this.#isDisposed && this.#flight !== undefined
+  }
+
+  /** Tells `listener` about downloads until the returned function is called. Also for a handle of another copy of this file. */
+  [LISTEN](listener) {
+    return listening(this, listener)
   }
 }
 
@@ -127,4 +185,4 @@ function warnOfAssumptions(info) {
   )
 }
 
-module.exports = { KIND, Model, REUSABLE, assertUsable, opened, optionsOf }
+module.exports = { KIND, LISTEN, Model, REUSABLE, assertUsable, opened, optionsOf }

@@ -17,6 +17,8 @@ const DEFAULTS = {
   embedder: { variable: 'VECRANK_EMBEDDER', package: 'vecrank-model-all-minilm-l6-v2', hub: 'sentence-transformers/all-MiniLM-L6-v2' },
   reranker: { variable: 'VECRANK_RERANKER', package: 'vecrank-model-reranker-mini', hub: 'cross-encoder/ms-marco-MiniLM-L6-v2' },
 }
+/** The rule of huggingface_hub for a repository's id, but for lengths, which the addon checks. */
+const HUB_ID = /^[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?\/[A-Za-z0-9_](?:[\w.-]*[A-Za-z0-9_])?$/
 const WHAT = 'a folder (such as "./model"), a file: URL, the name of an installed package or "owner/name"'
 
 /**
@@ -32,7 +34,7 @@ function identify(kind, given) {
   // Also Windows' own spellings, on every platform, so that a program means the same everywhere.
   if (/^(\.{1,2}$|\.{1,2}[\\/]|[\\/]|[A-Za-z]:[\\/])/.test(model)) return { source: 'folder', model, path: path.resolve(model) }
   if (/^(@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*$/.test(model)) return { source: 'package', model }
-  if (/^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(model)) return { source: 'hub', model }
+  if (HUB_ID.test(model) && !/--|\.\.|\.git$/.test(model)) return { source: 'hub', model }
   throw expected(WHAT, where, chosen)
 }
 
@@ -53,29 +55,18 @@ function folderOf(url, where) {
   }
 }
 
-/** The folder of an identified model; throws `ERR_MODEL_NOT_FOUND`. Whether a named folder exists is the native side's to say. */
+/** Where an identified model is: a folder, or the Hub; throws `ERR_MODEL_NOT_FOUND`. Whether it is there is the native side's to say. */
 function resolve(kind, identity) {
-  if (identity.source === 'folder') return identity
-  if (identity.source === 'hub') {
-    throw new VecrankError(
-      'ERR_MODEL_NOT_FOUND',
-      `${identity.model} names a model on the Hub, and models from the Hub are not in this version. Pass a folder (a folder called ${identity.model} is "./${identity.model}") or install a package that holds the model and pass its name.`,
-    )
-  }
+  if (identity.source !== 'package') return identity
   const looked = []
   for (const base of bases()) {
     const manifest = findPackage(identity.model, base, looked)
     if (manifest !== undefined) return { ...identity, path: modelFolder(identity.model, manifest) }
   }
+  // Nobody has named a model: without the package that holds one, the default is the Hub's.
+  if (identity.isDefault) return { source: 'hub', model: DEFAULTS[kind].hub }
   const folders = [...new Set(looked)].map((place) => `\n  - ${place}`).join('')
   const places = folders && ` Looked in:${folders}`
-  if (identity.isDefault) {
-    const { hub, package: name, variable } = DEFAULTS[kind]
-    throw new VecrankError(
-      'ERR_MODEL_NOT_FOUND',
-      `No ${kind} was named and the package ${name} is not installed; ${hub}, the default without it, is on the Hub, which is not in this version. Run \`npm install ${name}\`, pass a folder, or set ${variable}.${places}`,
-    )
-  }
   throw new VecrankError(
     'ERR_MODEL_NOT_FOUND',
     `The package ${identity.model} is not installed. Run \`npm install ${identity.model}\`, or, if a folder was meant, pass "./${identity.model}".${places}`,

@@ -115,7 +115,7 @@ async function* embedStream(handle, given, { request, signal }) {
     let isFirst = true
 
     const submit = async (batch) => {
-      model ??= opened(handle)
+      model ??= opened(handle, call)
       const native = await model
       const continued = !isFirst
       isFirst = false

@@ -3,7 +3,7 @@
 //! The sentence of each error says what was wrong, what was expected and what to do. Codes are the only strings that
 //! JavaScript may match on (API.md lists them); sentences may change.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A foreign error kept as a source. Boxed, so that no dependency's type is part of this crate's interface.
@@ -20,25 +20,40 @@ pub enum Error {
     #[error("{0}")]
     InvalidArgument(String),
 
-    /// The model's folder does not exist.
-    #[error("No model at {}: there is no such folder. Pass the path of a folder that holds a model, or the name of an installed package", path.display())]
-    ModelNotFound {
-        /// The folder that was looked for.
-        path: PathBuf,
-    },
+    /// There is no such folder, or no such repository or revision on the Hub.
+    #[error("{0}")]
+    ModelNotFound(String),
 
     /// The model's folder exists, but a file that it must have does not.
     #[error("{0}")]
     FileNotFound(String),
 
-    /// A file exists but could not be read.
-    #[error("Could not read {}", path.display())]
-    Disk {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
+    /// The Hub wants a token, another one, or that its owner accepts the model's terms.
+    #[error("{0}")]
+    Unauthorized(String),
+
+    /// A file is not in the cache and the network may not be used.
+    #[error("{0}")]
+    Offline(String),
+
+    /// The Hub could not be reached, or answered something that cannot be used.
+    #[error("{message}")]
+    Download {
+        /// What was asked for, what happened, how often it was tried.
+        message: String,
+        /// What the network said, where it spoke.
         #[source]
-        source: std::io::Error,
+        source: Option<Source>,
+    },
+
+    /// A file or folder could not be read or written.
+    #[error("{message}")]
+    Disk {
+        /// Which one, and what to do.
+        message: String,
+        /// What the system said, where it was asked.
+        #[source]
+        source: Option<std::io::Error>,
     },
 
     /// A file's bytes are not what they must be.
@@ -107,7 +122,10 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Error::InvalidArgument(_) => "ERR_INVALID_ARG",
-            Error::ModelNotFound { .. } => "ERR_MODEL_NOT_FOUND",
+            Error::ModelNotFound(_) => "ERR_MODEL_NOT_FOUND",
+            Error::Unauthorized(_) => "ERR_UNAUTHORIZED",
+            Error::Offline(_) => "ERR_OFFLINE",
+            Error::Download { .. } => "ERR_DOWNLOAD",
             Error::FileNotFound(_) => "ERR_FILE_NOT_FOUND",
             Error::Disk { .. } => "ERR_DISK",
             Error::Corrupt { .. } => "ERR_CORRUPT",
@@ -123,6 +141,15 @@ impl Error {
         }
     }
 
+    /// Whether the work was given up, rather than failed.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        match self {
+            Error::Cancelled => true,
+            Error::Shared(inner) => inner.is_cancelled(),
+            _ => false,
+        }
+    }
+
     /// The sentences of the errors below this one, outermost first.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
@@ -133,6 +160,14 @@ impl Error {
             next = error.source();
         }
         causes
+    }
+
+    pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> Self {
+        Error::Disk { message: format!("Could not read {}", path.display()), source: Some(source) }
+    }
+
+    pub(crate) fn unwritable(path: &Path, source: std::io::Error) -> Self {
+        Error::Disk { message: format!("Could not write {}", path.display()), source: Some(source) }
     }
 
     pub(crate) fn invalid_model(message: impl Into<String>) -> Self {

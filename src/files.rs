@@ -3,6 +3,7 @@
 //! An optional file that is absent is `None`; a file that is there but cannot be read or parsed is always an error.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -11,10 +12,33 @@ use crate::error::{Error, Result};
 /// Largest JSON file that is read. Real `tokenizer.json` files stay below 40 MB.
 const MAX_JSON_BYTES: u64 = 256 << 20;
 
+/// Where the files of a folder come from, if not from the folder alone.
+pub trait Source: std::fmt::Debug + Send + Sync {
+    /// Whether there is such a file, here or to be fetched.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    fn has(&self, relative: &str) -> Result<bool>;
+
+    /// Fetches and verifies the file; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// Where it cannot be had, or is not what it should be.
+    fn locate(&self, relative: &str) -> Result<Option<PathBuf>>;
+
+    /// Fetches those of the files that there are, at the same time.
+    ///
+    /// # Errors
+    /// As [`Source::locate`].
+    fn prefetch(&self, relative: &[&str]) -> Result<()>;
+}
+
 /// A folder that holds a model.
 #[derive(Debug, Clone)]
 pub struct ModelFolder {
     root: PathBuf,
+    source: Option<Arc<dyn Source>>,
+    base: Option<Box<ModelFolder>>,
 }
 
 impl ModelFolder {
@@ -24,11 +48,23 @@ impl ModelFolder {
     /// [`Error::ModelNotFound`] where it does not exist, [`Error::Disk`] where it cannot be looked at.
     pub fn open(path: &Path) -> Result<Self> {
         match std::fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => Ok(ModelFolder { root: path.to_path_buf() }),
-            Ok(_) => Err(Error::ModelNotFound { path: path.to_path_buf() }),
-            Err(error) if is_absent(&error) => Err(Error::ModelNotFound { path: path.to_path_buf() }),
-            Err(source) => Err(Error::Disk { path: path.to_path_buf(), source }),
+            Ok(metadata) if metadata.is_dir() => Ok(ModelFolder { root: path.to_path_buf(), source: None, base: None }),
+            Ok(_) => Err(no_folder(path)),
+            Err(error) if is_absent(&error) => Err(no_folder(path)),
+            Err(source) => Err(Error::unreadable(path, source)),
         }
+    }
+
+    /// A folder whose files come from `source`.
+    #[must_use]
+    pub fn of_source(root: PathBuf, source: Arc<dyn Source>) -> Self {
+        ModelFolder { root, source: Some(source), base: None }
+    }
+
+    /// The folder with the small files of sentence-transformers that it lacks taken from `base`.
+    #[must_use]
+    pub fn with_base(self, base: ModelFolder) -> Self {
+        ModelFolder { base: Some(Box::new(base)), ..self }
     }
 
     /// The folder's path.
@@ -58,11 +94,59 @@ impl ModelFolder {
     /// [`Error::Disk`] where that cannot be found out.
     pub fn has(&self, relative: &str) -> Result<bool> {
         let path = self.path(relative)?;
-        match std::fs::metadata(&path) {
-            Ok(metadata) => Ok(metadata.is_file()),
-            Err(error) if is_absent(&error) => Ok(false),
-            Err(source) => Err(Error::Disk { path, source }),
+        let found = match &self.source {
+            Some(source) => source.has(relative)?,
+            None => is_file(&path)?,
+        };
+        match self.lender(relative) {
+            Some(base) if !found => base.has(relative),
+            _ => Ok(found),
         }
+    }
+
+    /// Where the file is, fetched and verified if it was not here; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::has`], and where the file cannot be had.
+    pub fn locate(&self, relative: &str) -> Result<Option<PathBuf>> {
+        let path = self.path(relative)?;
+        let found = match &self.source {
+            Some(source) => source.locate(relative)?,
+            None => is_file(&path)?.then_some(path),
+        };
+        match self.lender(relative) {
+            Some(base) if found.is_none() => base.locate(relative),
+            _ => Ok(found),
+        }
+    }
+
+    /// Says which files will be read, so that they can be fetched at the same time. Some may not be there.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::locate`].
+    pub fn prefetch(&self, relative: &[&str]) -> Result<()> {
+        let (mut own, mut lent) = (Vec::new(), Vec::new());
+        for name in relative {
+            self.path(name)?;
+            let is_lent =
+                self.lender(name).is_some() && !self.source.as_ref().map_or(Ok(true), |source| source.has(name))?;
+            if is_lent { lent.push(*name) } else { own.push(*name) }
+        }
+        if let Some(source) = &self.source {
+            source.prefetch(&own)?;
+        }
+        self.base.as_ref().filter(|_| !lent.is_empty()).map_or(Ok(()), |base| base.prefetch(&lent))
+    }
+
+    /// The base, for a file that it may lend: those of sentence-transformers, not those of the network and its tokenizer.
+    fn lender(&self, relative: &str) -> Option<&ModelFolder> {
+        let named = relative == "modules.json"
+            || relative == "config_sentence_transformers.json"
+            || (relative.starts_with("sentence_") && relative.ends_with("_config.json"));
+        // `1_Pooling/config.json`, `2_Dense/model.safetensors`
+        let of_module =
+            relative.split_once('/').is_some_and(|(module, _)| module.starts_with(|c: char| c.is_ascii_digit()));
+        self.base.as_deref().filter(|_| named || of_module)
     }
 
     /// The file's bytes, or `None` where there is no such file.
@@ -70,22 +154,14 @@ impl ModelFolder {
     /// # Errors
     /// [`Error::Disk`] where it cannot be read, [`Error::ModelInvalid`] where it is larger than any real file.
     pub fn read(&self, relative: &str) -> Result<Option<Vec<u8>>> {
-        let path = self.path(relative)?;
-        match std::fs::metadata(&path) {
-            Ok(metadata) if metadata.len() > MAX_JSON_BYTES => {
-                return Err(Error::invalid_model(format!(
-                    "{relative} has {} bytes; at most {MAX_JSON_BYTES} are read",
-                    metadata.len()
-                )));
-            }
-            Ok(_) => {}
-            Err(error) if is_absent(&error) => return Ok(None),
-            Err(source) => return Err(Error::Disk { path, source }),
+        let Some(path) = self.locate(relative)? else { return Ok(None) };
+        let length = std::fs::metadata(&path).map_err(|source| Error::unreadable(&path, source))?.len();
+        if length > MAX_JSON_BYTES {
+            return Err(Error::invalid_model(format!(
+                "{relative} has {length} bytes; at most {MAX_JSON_BYTES} are read"
+            )));
         }
-        match std::fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(source) => Err(Error::Disk { path, source }),
-        }
+        std::fs::read(&path).map(Some).map_err(|source| Error::unreadable(&path, source))
     }
 
     /// The file as JSON, or `None` where there is no such file.
@@ -112,6 +188,22 @@ impl ModelFolder {
             Some(Value::Object(map)) => Ok(Some(Object::new(relative, map))),
             Some(_) => Err(Error::invalid_model(format!("{relative} holds something else than a JSON object"))),
         }
+    }
+}
+
+fn no_folder(path: &Path) -> Error {
+    Error::ModelNotFound(format!(
+        "No model at {}: there is no such folder. Pass the path of a folder that holds a model, or the name of an installed \
+         package",
+        path.display()
+    ))
+}
+
+fn is_file(path: &Path) -> Result<bool> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.is_file()),
+        Err(error) if is_absent(&error) => Ok(false),
+        Err(source) => Err(Error::unreadable(path, source)),
     }
 }
 
@@ -208,7 +300,7 @@ mod tests {
 
     #[test]
     fn names_may_not_leave_the_folder() {
-        let folder = ModelFolder { root: PathBuf::from("/models/a") };
+        let folder = ModelFolder { root: PathBuf::from("/models/a"), source: None, base: None };
         assert!(folder.path("onnx/model.onnx").is_ok());
         for name in ["../b", "onnx/../../b", "/etc/passwd", "a\\..\\b", "a\0b"] {
             assert_eq!(folder.path(name).expect_err(name).code(), "ERR_MODEL_INVALID", "{name}");

@@ -5,20 +5,25 @@
 //!                                     ↓    →  session               the network (ort)
 //!                                     ↓    →  head, batch           pure numbers
 //!                                     ↓    →  tokenizer             texts to tokens (tokenizers)
-//!                                     ↓    →  spec  →  files        the model's JSON on disk
-//! options, reply, error, similarity: leaves
+//!                                     ↓    →  spec                 the model's JSON
+//!                                   hub   →   files                a model's folder; models from the Hub (reqwest)
+//! options, loading, digest, reply, error, similarity: leaves
 //! ```
 //!
 //! Imports only go down. `napi` is used in `node/` only, behind the feature `node`; `ort` in `session/`, `tokenizers` in
 //! `tokenizer.rs`. `tests/layers.rs` holds these rules.
 
 pub mod batch;
+pub mod digest;
 pub mod embedder;
 pub mod engine;
 pub mod error;
 pub mod files;
 pub mod head;
+pub mod hub;
+pub mod loading;
 pub mod options;
+pub mod pull;
 pub mod registry;
 pub mod reply;
 pub mod reranker;

@@ -156,6 +156,8 @@ pub struct LoadOptions {
     pub product: Product,
     /// The model's folder, absolute.
     pub path: std::path::PathBuf,
+    /// A folder that lends the small files of sentence-transformers that `path` lacks.
+    pub base: Option<std::path::PathBuf>,
     /// Weights to use. Default [`DType::Auto`].
     pub dtype: DType,
     /// An explicit ONNX file inside the folder; wins over `dtype`.
@@ -185,6 +187,7 @@ impl LoadOptions {
         LoadOptions {
             product,
             path: path.into(),
+            base: None,
             dtype: DType::Auto,
             file: None,
             threads: available_threads(),

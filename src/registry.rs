@@ -1,76 +1,300 @@
 //! One loaded model for equal options, in the whole process: across instances, copies of the JavaScript wrapper and
 //! worker threads.
 //!
-//! A load that is under way is shared by all who ask for it; a failed load is forgotten; a model goes when its last
+//! Two maps of one kind. What was asked for (a folder, or a model of the Hub with its settings) is found out once for all
+//! who ask at the same time; the model itself goes by the folder that was found, so that two ways to one commit share a
+//! session. A failed load is forgotten; a load that nobody waits for any more is stopped; a model goes when its last
 //! holder does.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use once_cell::sync::Lazy;
 
 use crate::engine::Engine;
 use crate::error::{Error, Result, panic_message};
-use crate::options::LoadOptions;
+use crate::files::ModelFolder;
+use crate::hub::{self, Given, ModelId, Revision, Settings};
+use crate::loading::{FileProgress, Loading};
+use crate::options::{LoadOptions, Product};
 use crate::reply::Reply;
 
-static MODELS: Lazy<Mutex<HashMap<LoadOptions, Slot>>> = Lazy::new(Mutex::default);
+/// Where a model is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A folder, absolute.
+    Folder(PathBuf),
+    /// The Hub.
+    Hub(Box<OnHub>),
+}
+
+/// A model on the Hub as the user named it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OnHub {
+    /// The repository.
+    pub id: ModelId,
+    /// A branch, a tag or a commit.
+    pub revision: Revision,
+    /// The user's settings, before defaults.
+    pub given: Given,
+    /// Ask for the newest commit of a branch that is cached.
+    pub refresh: bool,
+    /// A lock file.
+    pub lock: Option<PathBuf>,
+}
+
+impl OnHub {
+    /// The request with every default filled in.
+    ///
+    /// # Errors
+    /// Those of [`Settings::resolve`].
+    pub fn resolve(&self) -> Result<hub::Request> {
+        Ok(hub::Request {
+            id: self.id.clone(),
+            revision: self.revision.clone(),
+            settings: Settings::resolve(&self.given)?,
+            refresh: self.refresh,
+            lock: self.lock.clone(),
+        })
+    }
+}
+
+/// A loaded model and how it was come by.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The model.
+    pub engine: Arc<Engine>,
+    /// Of a model from the Hub.
+    pub hub: Option<Provenance>,
+}
+
+/// Which files of the Hub a model consists of.
+#[derive(Debug, Clone)]
+pub struct Provenance {
+    /// The model's commit.
+    pub commit: String,
+    /// Whether a lock file decided.
+    pub locked: bool,
+    /// The repository, and its commit, that lends small files.
+    pub base: Option<(String, String)>,
+    /// What the user should read.
+    pub warnings: Vec<String>,
+}
+
+/// One caller's wait for a load.
+#[derive(Debug, Default)]
+pub struct Wait {
+    loading: Mutex<Option<Arc<Loading>>>,
+    over: AtomicBool,
+}
+
+impl Wait {
+    /// The caller does not wait any more. A load that was for it alone is stopped.
+    pub fn give_up(&self) {
+        self.over.store(true, Ordering::Release);
+        let mut models = models();
+        let dead = |slot: &Slot| matches!(slot, Slot::Loading(flight) if flight.is_unwanted());
+        let keys: Vec<Key> = models.iter().filter(|(_, slot)| dead(slot)).map(|(key, _)| key.clone()).collect();
+        let flights: Vec<Slot> = keys.iter().filter_map(|key| models.remove(key)).collect();
+        drop(models);
+        for slot in flights {
+            let Slot::Loading(flight) = slot else { continue };
+            flight.loading.stop();
+            flight.waiting.into_iter().for_each(|waiter| waiter.reply.send(Err(Error::Cancelled)));
+        }
+    }
+
+    /// The downloads of the load that is waited for.
+    #[must_use]
+    pub fn downloads(&self) -> Vec<FileProgress> {
+        let loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        loading.as_ref().map(|loading| loading.files()).unwrap_or_default()
+    }
+
+    fn follow(&self, loading: &Arc<Loading>) {
+        *self.loading.lock().unwrap_or_else(PoisonError::into_inner) = Some(loading.clone());
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Asked(Origin, LoadOptions),
+    Model(LoadOptions),
+}
 
 enum Slot {
-    Loading(Vec<Reply<Arc<Engine>>>),
+    Loading(Flight),
     Loaded(Weak<Engine>),
 }
 
-fn models() -> MutexGuard<'static, HashMap<LoadOptions, Slot>> {
+struct Flight {
+    loading: Arc<Loading>,
+    /// Somebody beside those who wait needs it: the thread that loads for its own callers.
+    held: bool,
+    waiting: Vec<Waiter>,
+}
+
+struct Waiter {
+    reply: Reply<Loaded>,
+    wait: Arc<Wait>,
+}
+
+impl Flight {
+    fn is_unwanted(&self) -> bool {
+        !self.held && self.waiting.iter().all(|waiter| waiter.wait.over.load(Ordering::Acquire))
+    }
+}
+
+static MODELS: Lazy<Mutex<HashMap<Key, Slot>>> = Lazy::new(Mutex::default);
+
+fn models() -> MutexGuard<'static, HashMap<Key, Slot>> {
     MODELS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives the model that is loaded with these options, or loads it on a thread of its own.
-pub fn get_or_load(mut options: LoadOptions, reply: Reply<Arc<Engine>>) {
-    // Two names of one folder are one model.
-    if let Ok(path) = std::fs::canonicalize(&options.path) {
-        options.path = path;
-    }
+/// Gives the model that is loaded with these options, or loads it on a thread of its own. `options.path` and `base` are
+/// filled in here.
+pub fn get_or_load(origin: Origin, mut options: LoadOptions, wait: Arc<Wait>, reply: Reply<Loaded>) {
     let mut models = models();
     models.retain(|_, slot| !matches!(slot, Slot::Loaded(model) if model.strong_count() == 0));
-    match models.get_mut(&options) {
-        Some(Slot::Loading(waiting)) => return waiting.push(reply),
-        Some(Slot::Loaded(model)) => {
-            if let Some(model) = model.upgrade() {
-                drop(models);
-                return reply.send(Ok(model));
-            }
+    if let Origin::Folder(path) = &origin {
+        // Two names of one folder are one model.
+        options.path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        if let Some(Slot::Loaded(model)) = models.get(&Key::Model(options.clone()))
+            && let Some(engine) = model.upgrade()
+        {
+            drop(models);
+            return reply.send(Ok(Loaded { engine, hub: None }));
         }
-        None => {}
     }
-    models.insert(options.clone(), Slot::Loading(vec![reply]));
+    let key = Key::Asked(origin.clone(), options.clone());
+    if let Some(Slot::Loading(flight)) = models.get_mut(&key) {
+        wait.follow(&flight.loading);
+        return flight.waiting.push(Waiter { reply, wait });
+    }
+    let loading = Arc::new(Loading::default());
+    wait.follow(&loading);
+    let flight = Flight { loading: loading.clone(), held: false, waiting: vec![Waiter { reply, wait }] };
+    models.insert(key.clone(), Slot::Loading(flight));
     drop(models);
 
-    let key = options.clone();
+    let (thread_key, thread_loading) = (key.clone(), loading.clone());
     let loader = std::thread::Builder::new().name("vecrank-load".into()).stack_size(8 << 20).spawn(move || {
-        let result = catch_unwind(AssertUnwindSafe(|| Engine::load(options.clone())))
-            .unwrap_or_else(|panic| Err(Error::Internal(panic_message(panic.as_ref()))));
-        settle(&options, result.map(Arc::new));
+        let result = caught(|| load(&origin, options, &thread_loading));
+        settle(&thread_key, &thread_loading, result, None);
     });
     if let Err(error) = loader {
-        settle(&key, Err(Error::runtime("A thread to load the model could not be started", error)));
+        settle(&key, &loading, Err(Error::runtime("A thread to load the model could not be started", error)), None);
     }
 }
 
-fn settle(options: &LoadOptions, result: Result<Arc<Engine>>) {
-    let mut models = models();
-    let slot = match &result {
-        Ok(model) => models.insert(options.clone(), Slot::Loaded(Arc::downgrade(model))),
-        Err(_) => models.remove(options),
+fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Internal(panic_message(panic.as_ref()))))
+}
+
+fn load(origin: &Origin, mut options: LoadOptions, loading: &Arc<Loading>) -> Result<Loaded> {
+    let asked = match origin {
+        Origin::Folder(_) => {
+            let path = options.path.clone();
+            let engine = shared(options, &|| ModelFolder::open(&path), loading)?;
+            return Ok(Loaded { engine, hub: None });
+        }
+        Origin::Hub(asked) => asked,
     };
-    drop(models);
-    let Some(Slot::Loading(waiting)) = slot else { return };
-    match result {
-        Ok(model) => waiting.into_iter().for_each(|reply| reply.send(Ok(model.clone()))),
+    let dtype = options.file.is_none().then(|| options.dtype.as_str());
+    let opened = hub::open(&asked.resolve()?, dtype, options.product == Product::Embedder, loading)?;
+    options.path = opened.snapshot.folder();
+    options.base = opened.base.as_ref().map(|base| base.folder());
+    let engine = shared(options, &|| Ok(opened.folder()), loading).map_err(|error| opened.explain(error))?;
+    opened.settle()?;
+    let provenance = Provenance {
+        commit: opened.snapshot.commit.to_string(),
+        locked: opened.snapshot.is_locked(),
+        base: opened.base.as_ref().map(|base| (base.request.id.to_string(), base.commit.to_string())),
+        warnings: loading.warnings(),
+    };
+    Ok(Loaded { engine, hub: Some(provenance) })
+}
+
+/// The model of a folder that is known: the one that is loaded or being loaded, or a new one.
+fn shared(
+    options: LoadOptions,
+    folder: &dyn Fn() -> Result<ModelFolder>,
+    loading: &Arc<Loading>,
+) -> Result<Arc<Engine>> {
+    let key = Key::Model(options.clone());
+    loop {
+        let mut models = models();
+        let other = match models.get_mut(&key) {
+            Some(Slot::Loaded(model)) => match model.upgrade() {
+                Some(engine) => return Ok(engine),
+                None => None,
+            },
+            Some(Slot::Loading(flight)) => {
+                let (reply, answer) = std::sync::mpsc::channel();
+                let reply = Reply::new(move |result| drop(reply.send(result)));
+                flight.waiting.push(Waiter { reply, wait: Arc::default() });
+                Some(answer)
+            }
+            None => None,
+        };
+        let Some(answer) = other else {
+            let flight = Flight { loading: loading.clone(), held: true, waiting: Vec::new() };
+            models.insert(key.clone(), Slot::Loading(flight));
+            drop(models);
+            let result = caught(|| Engine::load_from(&folder()?, options)).map(Arc::new);
+            return share(&key, loading, result);
+        };
+        drop(models);
+        loop {
+            match answer.recv_timeout(Duration::from_millis(20)) {
+                Ok(Ok(loaded)) => return Ok(loaded.engine),
+                // It was stopped because nobody waited for it; here somebody does.
+                Ok(Err(error)) if error.is_cancelled() && !loading.is_stopped() => break,
+                Ok(Err(error)) => return Err(error),
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(_) if loading.is_stopped() => return Err(Error::Cancelled),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Keeps a model for later callers, and answers those who wait for it.
+fn share(key: &Key, loading: &Arc<Loading>, result: Result<Arc<Engine>>) -> Result<Arc<Engine>> {
+    let (answer, kept) = match result {
+        Ok(engine) => (Ok(Loaded { engine: engine.clone(), hub: None }), Ok(engine)),
         Err(error) => {
-            let shared = Arc::new(error);
-            waiting.into_iter().for_each(|reply| reply.send(Err(Error::Shared(shared.clone()))));
+            let error = Arc::new(error);
+            (Err(Error::Shared(error.clone())), Err(Error::Shared(error)))
+        }
+    };
+    let slot = kept.as_ref().ok().map(|engine| Slot::Loaded(Arc::downgrade(engine)));
+    settle(key, loading, answer, slot);
+    kept
+}
+
+/// Ends a flight, unless it was stopped and another has taken its place.
+fn settle(key: &Key, loading: &Arc<Loading>, result: Result<Loaded>, after: Option<Slot>) {
+    let mut models = models();
+    let is_ours = matches!(models.get(key), Some(Slot::Loading(flight)) if Arc::ptr_eq(&flight.loading, loading));
+    if !is_ours {
+        return;
+    }
+    let slot = models.remove(key);
+    if let Some(after) = after {
+        models.insert(key.clone(), after);
+    }
+    drop(models);
+    let Some(Slot::Loading(flight)) = slot else { return };
+    match result {
+        Ok(loaded) => flight.waiting.into_iter().for_each(|waiter| waiter.reply.send(Ok(loaded.clone()))),
+        Err(error) => {
+            let error = Arc::new(error);
+            flight.waiting.into_iter().for_each(|waiter| waiter.reply.send(Err(Error::Shared(error.clone()))));
         }
     }
 }

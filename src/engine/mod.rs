@@ -46,10 +46,18 @@ impl Engine {
     /// Those of [`ModelFolder::open`], [`ModelSpec::read`], [`Tokenizer::load`] and [`Network::load`].
     pub fn load(options: LoadOptions) -> Result<Self> {
         let folder = ModelFolder::open(&options.path)?;
-        let mut spec = ModelSpec::read(&folder, &options)?;
+        Engine::load_from(&folder, options)
+    }
+
+    /// As [`Engine::load`], with a folder whose files may still have to be fetched.
+    ///
+    /// # Errors
+    /// As [`Engine::load`], and those of fetching.
+    pub fn load_from(folder: &ModelFolder, options: LoadOptions) -> Result<Self> {
+        let mut spec = ModelSpec::read(folder, &options)?;
         let (token_layers, layers) = match &spec.head {
             HeadSpec::Embedding(head) => {
-                (Layers::load(&folder, &head.token_layers)?, Layers::load(&folder, &head.steps)?)
+                (Layers::load(folder, &head.token_layers)?, Layers::load(folder, &head.steps)?)
             }
             HeadSpec::Score(_) => (Layers::default(), Layers::default()),
         };

@@ -13,3 +13,4 @@ pub mod functions;
 pub mod model;
 pub mod options;
 pub mod outcome;
+pub mod store;

@@ -7,29 +7,62 @@ use napi_derive::napi;
 use serde_json::json;
 
 use super::options::{EmbedRequest, LoadOptions, ScoreRequest, parts};
-use super::outcome::{CountOutcome, EmbedOutcome, EmbedReply, LoadOutcome, ScoreOutcome, ScoreReply, count, promise};
+use super::outcome::{
+    CountOutcome, Download, EmbedOutcome, EmbedReply, LoadOutcome, ScoreOutcome, ScoreReply, count, promise,
+};
 use crate::embedder::{self, EmbeddingHead};
 use crate::engine::{self, Answer, Engine};
 use crate::error::{Error, Result};
 use crate::options::Product;
-use crate::registry;
+use crate::registry::{self, Loaded, Provenance, Wait};
 use crate::reranker::{self, ScoreHead};
 use crate::session::{OutputKind, runtime_version};
 use crate::spec::HeadSpec;
 
-/// Loads a model, or shares the one that is loaded with equal options.
+/// Loads a model, or shares the one that is loaded with equal options. `wait` belongs to this call alone.
 #[napi(catch_unwind, ts_return_type = "Promise<LoadOutcome>")]
-pub fn load<'env>(env: &'env Env, options: LoadOptions) -> napi::Result<Object<'env>> {
+pub fn load<'env>(env: &'env Env, options: LoadOptions, wait: &LoadWait) -> napi::Result<Object<'env>> {
     let (model, source) = (options.model.clone(), options.source.clone());
-    let path = options.path.clone();
-    let (reply, promise) = promise(env, move |result: Result<Arc<Engine>>| {
-        LoadOutcome::from(result.map(|engine| Model { engine: Mutex::new(Some(engine)), model, source, path }))
+    let (reply, promise) = promise(env, move |result: Result<Loaded>| {
+        LoadOutcome::from(result.map(|Loaded { engine, hub }| Model {
+            engine: Mutex::new(Some(engine)),
+            model,
+            source,
+            hub,
+        }))
     })?;
-    match options.try_into() {
-        Ok(options) => registry::get_or_load(options, reply),
+    match options.resolve() {
+        Ok((origin, options)) => registry::get_or_load(origin, options, wait.inner.clone(), reply),
         Err(error) => reply.send(Err(error)),
     }
     Ok(promise)
+}
+
+/// One call's wait for a load.
+#[napi]
+#[derive(Default)]
+pub struct LoadWait {
+    inner: Arc<Wait>,
+}
+
+#[napi]
+impl LoadWait {
+    #[napi(constructor, catch_unwind)]
+    pub fn new() -> Self {
+        LoadWait::default()
+    }
+
+    /// Nobody waits any more. A load that was for this call alone is stopped, and answers with an error.
+    #[napi(catch_unwind)]
+    pub fn give_up(&self) {
+        self.inner.give_up();
+    }
+
+    /// The downloads of the load as they stand, in the order in which they began.
+    #[napi(catch_unwind)]
+    pub fn downloads(&self) -> Vec<Download> {
+        self.inner.downloads().into_iter().map(Download::from).collect()
+    }
 }
 
 /// Cancels the work of the requests that carry it.
@@ -59,7 +92,7 @@ pub struct Model {
     engine: Mutex<Option<Arc<Engine>>>,
     model: String,
     source: String,
-    path: String,
+    hub: Option<Provenance>,
 }
 
 #[napi]
@@ -72,6 +105,12 @@ impl Model {
     #[napi(catch_unwind)]
     pub fn info(&self) -> String {
         self.engine().map(|engine| self.describe(&engine).to_string()).unwrap_or_default()
+    }
+
+    /// What the user should read about the load.
+    #[napi(getter, catch_unwind)]
+    pub fn warnings(&self) -> Vec<String> {
+        self.hub.as_ref().map(|hub| hub.warnings.clone()).unwrap_or_default()
     }
 
     fn describe(&self, engine: &Engine) -> serde_json::Value {
@@ -87,8 +126,10 @@ impl Model {
         json!({
             "model": self.model,
             "source": self.source,
-            "path": self.path,
-            "commit": null,
+            "path": engine.options.path,
+            "commit": self.hub.as_ref().map(|hub| &hub.commit),
+            "base": self.hub.as_ref().and_then(|hub| hub.base.as_ref()).map(|(model, commit)| json!({ "model": model, "commit": commit })),
+            "locked": self.hub.as_ref().is_some_and(|hub| hub.locked),
             "file": spec.graph.relative,
             "dtype": spec.graph.dtype.map(|dtype| dtype.as_str()),
             "kind": match engine.options.product { Product::Embedder => "embedder", Product::Reranker => "reranker" },

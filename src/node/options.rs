@@ -7,7 +7,9 @@ use napi::bindgen_prelude::{Float32Array, Uint8Array};
 use napi_derive::napi;
 
 use crate::error::{Error, Result};
+use crate::hub;
 use crate::options::{self, Prompt, Ranges, available_threads};
+use crate::registry::{OnHub, Origin};
 use crate::tokenizer::Part;
 
 /// How to load a model. Absent means the default.
@@ -16,10 +18,12 @@ pub struct LoadOptions {
     /// `'embedder'` or `'reranker'`.
     #[napi(ts_type = "'embedder' | 'reranker'")]
     pub kind: String,
-    /// The model's folder, absolute.
-    pub path: String,
-    /// `'folder'` or `'package'`, for `info()`.
-    #[napi(ts_type = "'folder' | 'package'")]
+    /// The model's folder, absolute. Absent for a model on the Hub.
+    pub path: Option<String>,
+    /// A model on the Hub.
+    pub hub: Option<HubModel>,
+    /// For `info()`.
+    #[napi(ts_type = "'folder' | 'package' | 'hub'")]
     pub source: String,
     /// The model as the user named it, for `info()`.
     pub model: String,
@@ -34,6 +38,32 @@ pub struct LoadOptions {
     pub prompts: Option<HashMap<String, String>>,
     pub queue_calls: Option<f64>,
     pub queue_tokens: Option<f64>,
+}
+
+/// A model on the Hub, and the settings that lead to it.
+#[napi(object, object_to_js = false)]
+pub struct HubModel {
+    /// `owner/name`
+    pub id: String,
+    pub revision: Option<String>,
+    pub settings: HubSettings,
+    pub refresh: Option<bool>,
+    /// A lock file, absolute.
+    pub lock: Option<String>,
+}
+
+/// Where the Hub and its cache are. Absent means what the variables say.
+#[napi(object, object_to_js = false)]
+pub struct HubSettings {
+    /// The environment variables of `hubVariables()` that are set.
+    pub variables: HashMap<String, String>,
+    /// The user's home folder.
+    pub home: String,
+    /// Absolute.
+    pub cache_dir: Option<String>,
+    pub endpoint: Option<String>,
+    pub token: Option<String>,
+    pub offline: Option<bool>,
 }
 
 /// One embedding request.
@@ -87,6 +117,46 @@ fn bound(given: Option<f64>, default: usize) -> usize {
     given.map_or(default, |number| number as usize)
 }
 
+impl TryFrom<HubSettings> for hub::Given {
+    type Error = Error;
+
+    fn try_from(given: HubSettings) -> Result<Self> {
+        Ok(hub::Given {
+            variables: BTreeMap::from_iter(given.variables),
+            home: given.home.into(),
+            cache_dir: given.cache_dir.map(PathBuf::from),
+            endpoint: given.endpoint,
+            token: given.token.map(|token| hub::Token::parse(&token, "`token`")).transpose()?.flatten(),
+            offline: given.offline,
+        })
+    }
+}
+
+impl TryFrom<HubModel> for OnHub {
+    type Error = Error;
+
+    fn try_from(given: HubModel) -> Result<Self> {
+        Ok(OnHub {
+            id: hub::ModelId::parse(&given.id)?,
+            revision: hub::Revision::parse(given.revision.as_deref().unwrap_or("main"))?,
+            given: given.settings.try_into()?,
+            refresh: given.refresh.unwrap_or(false),
+            lock: given.lock.map(PathBuf::from),
+        })
+    }
+}
+
+impl LoadOptions {
+    /// Where the model is looked for, and how it is loaded.
+    pub(super) fn resolve(mut self) -> Result<(Origin, options::LoadOptions)> {
+        let origin = match (self.hub.take(), self.path.take()) {
+            (Some(hub), _) => Origin::Hub(Box::new(hub.try_into()?)),
+            (None, path) => Origin::Folder(path.unwrap_or_default().into()),
+        };
+        Ok((origin, self.try_into()?))
+    }
+}
+
 impl TryFrom<LoadOptions> for options::LoadOptions {
     type Error = Error;
 
@@ -103,7 +173,7 @@ impl TryFrom<LoadOptions> for options::LoadOptions {
                 "Expected 'auto' or 'cpu' for `device` but received '{device}', which is not in this version"
             )));
         }
-        let defaults = options::LoadOptions::new(product, PathBuf::from(&given.path));
+        let defaults = options::LoadOptions::new(product, PathBuf::new());
         Ok(options::LoadOptions {
             dtype: word(given.dtype.as_ref())?.unwrap_or(defaults.dtype),
             file: given.file,

@@ -7,6 +7,7 @@ use super::model::{Model, Short};
 use crate::embedder::Embeddings;
 use crate::error::Error;
 use crate::head::OutputData;
+use crate::loading::FileProgress;
 use crate::reply::Reply;
 use crate::reranker::Scores;
 
@@ -74,6 +75,40 @@ outcome!(
     OrderOutcome,
     Ordered
 );
+
+outcome!(
+    /// Of what answers with JSON.
+    JsonOutcome,
+    String
+);
+
+/// How far the download of a file is.
+#[napi(object, object_from_js = false)]
+pub struct Download {
+    /// The repository.
+    pub model: String,
+    /// The path inside it.
+    pub file: String,
+    /// Bytes that are here.
+    pub loaded: f64,
+    /// Bytes in all.
+    pub total: f64,
+    /// Verified and in its place.
+    pub done: bool,
+}
+
+#[allow(clippy::cast_precision_loss, reason = "no file has 2^53 bytes")]
+impl From<FileProgress> for Download {
+    fn from(file: FileProgress) -> Self {
+        Download {
+            model: file.model,
+            file: file.file,
+            loaded: file.loaded as f64,
+            total: file.total as f64,
+            done: file.done,
+        }
+    }
+}
 
 /// Vectors, or what is needed to go on.
 #[napi(object, object_from_js = false)]

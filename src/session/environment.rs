@@ -3,14 +3,13 @@
 //! A second environment cannot be made, not even after the first one is gone; so it is never dropped. The library is
 //! checked against its pinned digest before it is opened, because opening it runs its code.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use once_cell::sync::OnceCell;
 use ort::environment::Environment;
-use sha2::{Digest, Sha256};
 
+use crate::digest;
 use crate::error::{Error, Result};
 
 /// Versions and digests of the libraries that we ship; `scripts/onnxruntime.mjs` fetches by the same file.
@@ -111,14 +110,6 @@ fn check_digest(library: &Path) -> Result<()> {
 }
 
 fn sha256(path: &Path) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
-        }
-        hasher.update(&buffer[..read]);
-    }
+    let digests = digest::file(path, false, &|| false)?;
+    Ok(digests.map(|digests| digests.sha256).unwrap_or_default())
 }

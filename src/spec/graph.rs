@@ -20,7 +20,7 @@ pub struct GraphFile {
 
 pub(super) fn find(folder: &ModelFolder, configs: &Configs, options: &LoadOptions) -> Result<GraphFile> {
     if let Some(file) = &options.file {
-        let path = folder.path(file).map_err(|_| {
+        folder.path(file).map_err(|_| {
             Error::InvalidArgument(format!(
                 "Expected a path inside the model's folder for `file` but received '{file}'"
             ))
@@ -31,7 +31,7 @@ pub(super) fn find(folder: &ModelFolder, configs: &Configs, options: &LoadOption
                 folder.root().display()
             )));
         }
-        return Ok(GraphFile { path, relative: file.clone(), dtype: dtype_of(file) });
+        return fetch(folder, configs, file.clone(), dtype_of(file));
     }
 
     let wanted: Vec<DType> = match options.dtype {
@@ -45,7 +45,7 @@ pub(super) fn find(folder: &ModelFolder, configs: &Configs, options: &LoadOption
     for dtype in wanted {
         for relative in candidates(&configs.transformer, dtype) {
             if folder.has(&relative)? {
-                return Ok(GraphFile { path: folder.path(&relative)?, relative, dtype: Some(dtype) });
+                return fetch(folder, configs, relative, Some(dtype));
             }
             if !looked_for.contains(&relative) {
                 looked_for.push(relative);
@@ -60,6 +60,26 @@ pub(super) fn find(folder: &ModelFolder, configs: &Configs, options: &LoadOption
     );
     // A dtype that the user asked for is a missing file; a repository without any ONNX file is another kind of model.
     if options.dtype == DType::Auto { Err(Error::ModelUnsupported(message)) } else { Err(Error::FileNotFound(message)) }
+}
+
+/// The graph with the weights that it keeps in files of their own: `model.onnx_data`, `_1`, `_2` … (Transformers.js), or
+/// `model.onnx.data`. The tokenizer comes along: two large files at the same time.
+fn fetch(folder: &ModelFolder, configs: &Configs, relative: String, dtype: Option<DType>) -> Result<GraphFile> {
+    let mut names = vec![format!("{}tokenizer.json", configs.transformer), relative.clone()];
+    for first in [format!("{relative}_data"), format!("{relative}.data")] {
+        let more = (1..).map(|number| format!("{first}_{number}"));
+        for name in std::iter::once(first.clone()).chain(more) {
+            if !folder.has(&name)? {
+                break;
+            }
+            names.push(name);
+        }
+    }
+    folder.prefetch(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let path = folder
+        .locate(&relative)?
+        .ok_or_else(|| Error::FileNotFound(format!("{} has no file {relative} any more", folder.root().display())))?;
+    Ok(GraphFile { path, relative, dtype })
 }
 
 /// Transformers.js and Optimum put files in `onnx/`; some repositories keep `model.onnx` in the root.

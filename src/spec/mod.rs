@@ -85,6 +85,27 @@ pub struct ScoreSpec {
     pub activation: DeclaredActivation,
 }
 
+/// What a model's files say it is: a reranker where the network gives labels for a sequence and no modules follow it.
+///
+/// # Errors
+/// As [`ModelSpec::read`].
+pub fn product_of(folder: &ModelFolder) -> Result<Product> {
+    let kind = folder.object("config_sentence_transformers.json")?;
+    let kind = kind.as_ref().map(|file| file.text("model_type")).transpose()?.flatten();
+    let classifies = || -> Result<bool> {
+        let Some(config) = folder.object("config.json")? else { return Ok(false) };
+        let architectures = config.get("architectures").and_then(|list| list.as_array()?.first()?.as_str());
+        Ok(architectures.is_some_and(|name| name.ends_with("ForSequenceClassification")))
+    };
+    Ok(match kind {
+        Some("CrossEncoder") => Product::Reranker,
+        Some(_) => Product::Embedder,
+        None if folder.has("modules.json")? => Product::Embedder,
+        None if classifies()? => Product::Reranker,
+        None => Product::Embedder,
+    })
+}
+
 /// The configuration files that several parts read.
 pub(crate) struct Configs {
     pub config: Object,
@@ -99,6 +120,14 @@ pub(crate) struct Configs {
 
 impl Configs {
     fn read(folder: &ModelFolder, product: Product) -> Result<Self> {
+        // Only a hint: what is read below is fetched if it is missing here.
+        folder.prefetch(&[
+            "modules.json",
+            "config_sentence_transformers.json",
+            "sentence_bert_config.json",
+            "config.json",
+            "tokenizer_config.json",
+        ])?;
         let mut modules = modules::read_list(folder)?;
         // The reference reads these two files only where modules.json exists.
         let mut sentence_transformers = match modules {

@@ -67,6 +67,8 @@ pub(super) fn read_list(folder: &ModelFolder) -> Result<Option<Vec<Module>>> {
     if modules.is_empty() {
         return Err(Error::invalid_model("modules.json: the list of modules is empty"));
     }
+    let configs: Vec<_> = modules.iter().skip(1).map(|module| module.file("config.json")).collect();
+    folder.prefetch(&configs.iter().map(String::as_str).collect::<Vec<_>>())?;
     Ok(Some(modules))
 }
 

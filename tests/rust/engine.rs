@@ -10,6 +10,7 @@ use vecrank::embedder::{Embeddings, embed};
 use vecrank::engine::{Answer, Engine, Ticket};
 use vecrank::head::OutputData;
 use vecrank::options::{EmbedOptions, LoadOptions, Product};
+use vecrank::registry::Origin;
 use vecrank::reply::pair;
 use vecrank::tokenizer::Part;
 use vecrank::{Error, registry, session};
@@ -115,15 +116,16 @@ fn an_empty_text_and_no_texts_work() {
 #[test]
 fn equal_options_share_one_model() {
     load("bert-cls", 1);
-    let options = LoadOptions::new(Product::Embedder, zoo::root().join("tests/fixtures/zoo/bert-cls"));
+    let origin = Origin::Folder(zoo::root().join("tests/fixtures/zoo/bert-cls"));
+    let options = LoadOptions::new(Product::Embedder, "");
     let waits: Vec<_> = (0..50)
         .map(|_| {
             let (reply, wait) = pair();
-            registry::get_or_load(options.clone(), reply);
+            registry::get_or_load(origin.clone(), options.clone(), Arc::default(), reply);
             wait
         })
         .collect();
-    let engines: Vec<Arc<Engine>> = waits.into_iter().map(|wait| wait().unwrap()).collect();
+    let engines: Vec<Arc<Engine>> = waits.into_iter().map(|wait| wait().unwrap().engine).collect();
     assert!(engines.iter().all(|engine| Arc::ptr_eq(engine, &engines[0])));
     let freed = Arc::downgrade(&engines[0]);
     drop(engines);
@@ -138,12 +140,13 @@ fn equal_options_share_one_model() {
 #[test]
 fn a_failed_load_reaches_every_waiter_and_is_forgotten() {
     load("bert-mean", 1);
-    let options = LoadOptions::new(Product::Embedder, zoo::root().join("tests/fixtures/zoo/no-such-model"));
+    let origin = Origin::Folder(zoo::root().join("tests/fixtures/zoo/no-such-model"));
+    let options = LoadOptions::new(Product::Embedder, "");
     for _ in 0..3 {
         let (first, wait_first) = pair();
         let (second, wait_second) = pair();
-        registry::get_or_load(options.clone(), first);
-        registry::get_or_load(options.clone(), second);
+        registry::get_or_load(origin.clone(), options.clone(), Arc::default(), first);
+        registry::get_or_load(origin.clone(), options.clone(), Arc::default(), second);
         for error in [wait_first().unwrap_err(), wait_second().unwrap_err()] {
             assert_eq!(error.code(), "ERR_MODEL_NOT_FOUND");
         }

@@ -1,0 +1,64 @@
+'use strict'
+
+/**
+ * Which settings lead to the Hub, and which lock file holds. The addon decides what they mean: here the environment of this thread (a worker
+ * may have its own) and the user's options are gathered, and the lock file is looked for.
+ */
+
+const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
+const { addon } = require('./addon.js')
+const { VecrankError } = require('./errors.js')
+
+const LOCK_FILE = 'vecrank.lock.json'
+
+/** What the addon takes as `HubSettings`. */
+function hubSettings({ cacheDir, endpoint, token, offline }) {
+  const variables = {}
+  for (const name of addon().hubVariables()) {
+    // Tools agree on no spelling of a proxy's variable.
+    for (const spelling of name.endsWith('_PROXY') ? [name, name.toLowerCase()] : [name]) {
+      if (process.env[spelling]) variables[spelling] = process.env[spelling]
+    }
+  }
+  return { variables, home: os.homedir(), cacheDir: cacheDir && path.resolve(cacheDir), endpoint, token, offline }
+}
+
+/** What the addon takes as `HubModel`. */
+function hubModel(id, options) {
+  const { revision, refresh } = options
+  return { id, revision, refresh, settings: hubSettings(options), lock: lockFile(options.lock) }
+}
+
+/** The lock file that holds, or undefined; throws `ERR_FILE_NOT_FOUND` where one must be there and is not. */
+function lockFile(option) {
+  if (option !== undefined) return path.resolve(option)
+  const variable = process.env.VECRANK_LOCK
+  if (variable && variable !== 'required') return path.resolve(variable)
+  const folders = [...new Set(applicationFolders())]
+  const found = folders.map((folder) => path.join(folder, LOCK_FILE)).find((file) => fs.existsSync(file))
+  if (found !== undefined || !variable) return found
+  const places = folders.map((folder) => `\n  - ${folder}`).join('')
+  throw new VecrankError(
+    'ERR_FILE_NOT_FOUND',
+    `VECRANK_LOCK is "required" and there is no ${LOCK_FILE}. Ship it with the application, or name it with VECRANK_LOCK or the option lock.${
+      places && ` Looked in:${places}`
+    }`,
+  )
+}
+
+/** The folders of the application's package.json: the one above its main file, and the one above the working folder. */
+function applicationFolders() {
+  const main = require.main?.filename ?? process.argv[1]
+  return [main && path.dirname(path.resolve(main)), process.cwd()].filter(Boolean).map(packageFolder).filter(Boolean)
+}
+
+function packageFolder(start) {
+  for (let folder = start; ; folder = path.dirname(folder)) {
+    if (fs.existsSync(path.join(folder, 'package.json'))) return folder
+    if (folder === path.dirname(folder)) return undefined
+  }
+}
+
+module.exports = { LOCK_FILE, applicationFolders, hubModel, hubSettings, lockFile }

@@ -1,0 +1,356 @@
+//! HTTP towards the Hub: one address at a time, redirects followed by hand, tries and waits bounded. What an answer holds
+//! is believed by nobody here: lengths and hashes are `download.rs`'s.
+//!
+//! The token goes to the endpoint's own scheme, host and port, and nowhere else. Queries of addresses are not shown:
+//! those that the Hub redirects to are signed, and whoever has them can download.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, NoProxy, Proxy, Response, StatusCode, Url};
+
+use super::name::{Commit, Etag, ModelId, Revision};
+use super::retry::{Patience, TRIES, asked_to_wait, is_passing, pause};
+use super::settings::Settings;
+use super::trust;
+use crate::error::{Error, Result};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const REDIRECTS: usize = 8;
+
+pub(super) struct Client {
+    http: reqwest::Client,
+    endpoint: Url,
+    authorization: Option<HeaderValue>,
+    metadata_timeout: Duration,
+    download_timeout: Duration,
+}
+
+/// Why a try did not succeed.
+pub(super) enum Failure {
+    /// Another try would end the same way.
+    Final(Error),
+    /// Another try may succeed.
+    Passing {
+        message: String,
+        source: Option<String>,
+        /// How long the Hub asks to wait.
+        wait: Option<Duration>,
+    },
+}
+
+impl Failure {
+    pub fn passing(message: impl Into<String>) -> Self {
+        Failure::Passing { message: message.into(), source: None, wait: None }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Final(error)
+    }
+}
+
+/// An answer whose body has not been read.
+pub(super) struct Answer {
+    pub response: Response,
+    /// The address that was asked first, for messages.
+    pub asked: String,
+    /// What the endpoint says about the file, before any redirect to another host.
+    pub etag: Option<Etag>,
+    pub commit: Option<Commit>,
+}
+
+/// What is asked for; decides what "not found" means.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    Repository(&'a ModelId, &'a Revision),
+    File(&'a ModelId, &'a Commit, &'a str),
+}
+
+impl Client {
+    pub fn new(settings: &Settings) -> Result<Self> {
+        let unusable =
+            |_| Error::InvalidArgument("Expected the address of a Hub in `endpoint` or HF_ENDPOINT".to_owned());
+        let endpoint = Url::parse(&settings.endpoint).map_err(unusable)?;
+        let mut headers = HeaderMap::new();
+        // What arrives is hashed as it is; a compressed answer would have another length and hash.
+        headers.insert(reqwest::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("vecrank/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_max_idle_per_host(4)
+            .tls_backend_preconfigured(trust::client_config(settings)?)
+            // Only what the settings say: the process's own environment is not this thread's to read.
+            .no_proxy();
+        for proxy in proxies(settings)? {
+            builder = builder.proxy(proxy);
+        }
+        let http = builder.build().map_err(|error| Error::Download {
+            message: "The HTTP client could not be made".into(),
+            source: Some(spoken(error).into()),
+        })?;
+        let authorization = settings.token.as_ref().and_then(|token| {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.secret())).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        });
+        Ok(Client {
+            http,
+            endpoint,
+            authorization,
+            metadata_timeout: settings.metadata_timeout,
+            download_timeout: settings.download_timeout,
+        })
+    }
+
+    /// Longest wait for the next bytes of a body.
+    pub fn idle_timeout(&self) -> Duration {
+        self.download_timeout
+    }
+
+    /// `<endpoint>/<prefix>/<owner>/<name>/<rest>`, each part escaped.
+    fn url(&self, prefix: &[&str], id: &ModelId, rest: &[&str]) -> Url {
+        let mut url = self.endpoint.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(prefix).extend(id.segments()).extend(rest);
+        }
+        url
+    }
+
+    pub fn file_url(&self, id: &ModelId, commit: &Commit, path: &str) -> Url {
+        let rest: Vec<&str> = ["resolve", commit.as_str()].into_iter().chain(path.split('/')).collect();
+        self.url(&[], id, &rest)
+    }
+
+    pub fn revision_url(&self, id: &ModelId, revision: &Revision) -> Url {
+        self.url(&["api", "models"], id, &["revision", revision.as_str()])
+    }
+
+    pub fn tree_url(&self, id: &ModelId, commit: &Commit) -> Url {
+        let mut url = self.url(&["api", "models"], id, &["tree", commit.as_str()]);
+        url.set_query(Some("recursive=true"));
+        url
+    }
+
+    /// Whether an address is the endpoint's own.
+    pub fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.endpoint.origin()
+    }
+
+    /// Tries until it succeeds, fails for good, or `patience` ends.
+    pub async fn persist<T>(
+        &self,
+        patience: &mut Patience,
+        mut attempt: impl AsyncFnMut(&mut Patience) -> std::result::Result<T, Failure>,
+    ) -> Result<T> {
+        let mut number = 1;
+        loop {
+            let (message, source, wait) = match attempt(patience).await {
+                Ok(value) => return Ok(value),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Passing { message, source, wait }) => (message, source, wait),
+            };
+            let delay = wait.map_or_else(|| pause(number), |wait| wait + pause(1));
+            if number >= TRIES || delay >= patience.left() {
+                let asked =
+                    wait.map(|wait| format!(", and the Hub asks to wait {} s", wait.as_secs())).unwrap_or_default();
+                let times = if number == 1 { "once".to_owned() } else { format!("{number} times") };
+                return Err(Error::Download {
+                    message: format!(
+                        "{message} (tried {times}{asked}). Check the network, HTTPS_PROXY and HF_ENDPOINT, or try again later"
+                    ),
+                    source: source.map(Into::into),
+                });
+            }
+            tokio::time::sleep(delay).await;
+            number += 1;
+        }
+    }
+
+    /// One try: follows redirects and gives the answer if its status is a good one (200, 206; 416 where a part was asked
+    /// for).
+    pub async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        wanted: Wanted<'_>,
+        from: u64,
+        patience: &Patience,
+    ) -> std::result::Result<Answer, Failure> {
+        let asked = format!("{method} {}", shown(&url));
+        let timeout = match wanted {
+            Wanted::File(..) if method == Method::GET => self.download_timeout,
+            _ => self.metadata_timeout,
+        };
+        let (mut url, mut etag, mut commit) = (url, None, None);
+        for _ in 0..=REDIRECTS {
+            let own = self.is_own(&url);
+            let mut request = self.http.request(method.clone(), url.clone());
+            if let Some(value) = self.authorization.as_ref().filter(|_| own) {
+                request = request.header(AUTHORIZATION, value.clone());
+            }
+            if from > 0 {
+                request = request.header(reqwest::header::RANGE, format!("bytes={from}-"));
+            }
+            let limit = timeout.min(patience.left());
+            let response = match tokio::time::timeout(limit, request.send()).await {
+                Err(_) => {
+                    return Err(Failure::passing(format!("{asked}: no answer within {:.0} s", limit.as_secs_f64())));
+                }
+                Ok(Err(error)) => return Err(unreachable(&asked, error)),
+                Ok(Ok(response)) => response,
+            };
+            let status = response.status();
+            if own {
+                etag = etag.or_else(|| etag_of(response.headers()));
+                commit = commit.or_else(|| text(response.headers(), "x-repo-commit").and_then(Commit::parse));
+            }
+            if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+                url = redirected(&url, &response, &asked)?;
+                continue;
+            }
+            if status == StatusCode::OK
+                || status == StatusCode::PARTIAL_CONTENT
+                || (status == StatusCode::RANGE_NOT_SATISFIABLE && from > 0)
+            {
+                return Ok(Answer { response, asked, etag, commit });
+            }
+            return Err(refused(&response, wanted, &asked, own, self.authorization.is_some()));
+        }
+        Err(Failure::Final(Error::Download {
+            message: format!("{asked}: more than {REDIRECTS} redirects. Check HF_ENDPOINT and the proxy"),
+            source: None,
+        }))
+    }
+}
+
+fn proxies(settings: &Settings) -> Result<Vec<Proxy>> {
+    let given = &settings.proxies;
+    let except = given.except.as_deref().and_then(NoProxy::from_string);
+    let address = |text: &str| if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    // The address is not shown: it may hold a password.
+    let unusable = |name: &str| {
+        Error::InvalidArgument(format!(
+            "Expected the address of a proxy, such as \"http://proxy:3128\", in {name} (or ALL_PROXY)"
+        ))
+    };
+    let mut list = Vec::new();
+    if let Some(text) = &given.http {
+        list.push(Proxy::http(address(text)).map_err(|_| unusable("HTTP_PROXY"))?.no_proxy(except.clone()));
+    }
+    if let Some(text) = &given.https {
+        list.push(Proxy::https(address(text)).map_err(|_| unusable("HTTPS_PROXY"))?.no_proxy(except));
+    }
+    Ok(list)
+}
+
+fn redirected(from: &Url, response: &Response, asked: &str) -> std::result::Result<Url, Failure> {
+    let bad = |what: &str| Failure::Final(Error::Download { message: format!("{asked}: {what}"), source: None });
+    let location = text(response.headers(), "location").ok_or_else(|| bad("a redirect without an address"))?;
+    let to = from.join(location).map_err(|_| bad("a redirect to something that is no address"))?;
+    let downgraded = from.scheme() == "https" && to.scheme() != "https";
+    if downgraded || !matches!(to.scheme(), "http" | "https") || to.host_str().is_none() {
+        return Err(bad(&format!("a redirect to {}, which is not followed", shown(&to))));
+    }
+    Ok(to)
+}
+
+/// What a status other than success means.
+fn refused(response: &Response, wanted: Wanted<'_>, asked: &str, own: bool, has_token: bool) -> Failure {
+    let (status, headers) = (response.status(), response.headers());
+    let said =
+        text(headers, "x-error-message").map(|said| format!(" The Hub says: {}", clean(said))).unwrap_or_default();
+    let code = text(headers, "x-error-code").unwrap_or("");
+    let (id, revision) = match wanted {
+        Wanted::Repository(id, revision) => (id, revision.as_str()),
+        Wanted::File(id, commit, _) => (id, commit.as_str()),
+    };
+    let token = if has_token {
+        "The token that was sent gives no access to it"
+    } else {
+        "If it is private, pass `token` or set HF_TOKEN"
+    };
+    let asks_for_it = matches!(wanted, Wanted::Repository(..)) && code.is_empty();
+    // Without a token the Hub does not tell a private repository from none; a wrong token is another matter.
+    let is_hidden = status == 401 && !has_token;
+    if own && (code == "RepoNotFound" || (asks_for_it && (status == 404 || is_hidden))) {
+        return Failure::Final(Error::ModelNotFound(format!(
+            "There is no model {id} on the Hub that can be read. Check the name; a folder is written \"./{id}\". {token}.{said}"
+        )));
+    }
+    if own && (code == "RevisionNotFound" || (status == 404 && matches!(wanted, Wanted::Repository(..)))) {
+        return Failure::Final(Error::ModelNotFound(format!("{id} has no revision '{revision}' on the Hub.{said}")));
+    }
+    if own && matches!(status.as_u16(), 401 | 403) {
+        let what = if code == "GatedRepo" {
+            format!("{id} is gated: accept its terms on the Hub with your account, then pass `token` or set HF_TOKEN")
+        } else {
+            format!("The Hub refuses access to {id} (status {}). {token}", status.as_u16())
+        };
+        return Failure::Final(Error::Unauthorized(format!("{what}.{said}")));
+    }
+    if let (true, Wanted::File(_, commit, path)) = (own && status == 404, wanted) {
+        return Failure::Final(Error::FileNotFound(format!("{id} has no file {path} at {commit}.{said}")));
+    }
+    let message = format!("{asked}: status {}", status.as_u16());
+    if is_passing(status.as_u16()) {
+        let wait = asked_to_wait(text(headers, "retry-after"), text(headers, "date"), text(headers, "ratelimit"));
+        return Failure::Passing { message, source: None, wait };
+    }
+    Failure::Final(Error::Download { message: format!("{message}.{said}"), source: None })
+}
+
+fn unreachable(asked: &str, error: reqwest::Error) -> Failure {
+    // Also inside an error of the operating system's kind, which hides its inner one from `source`.
+    let certificate = format!("{error:?}").contains("InvalidCertificate");
+    let source = spoken(error);
+    if certificate {
+        return Failure::Final(Error::Download {
+            message: format!(
+                "{asked}: the server's certificate is not trusted. Behind a proxy with an authority of its own, name its \
+                 certificate in NODE_EXTRA_CA_CERTS"
+            ),
+            source: Some(source.into()),
+        });
+    }
+    Failure::Passing { message: format!("{asked}: the server could not be reached"), source: Some(source), wait: None }
+}
+
+/// An error's sentences in one, without its address.
+pub(super) fn spoken(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(inner) = next {
+        let sentence = inner.to_string();
+        if !text.contains(&sentence) {
+            text = format!("{text}: {sentence}");
+        }
+        next = inner.source();
+    }
+    text
+}
+
+fn etag_of(headers: &HeaderMap) -> Option<Etag> {
+    ["x-linked-etag", "etag"].iter().find_map(|name| text(headers, name).and_then(Etag::parse))
+}
+
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
+    headers.get(HeaderName::from_static(name)).and_then(|value| value.to_str().ok())
+}
+
+/// An address without its query, user and password.
+pub(super) fn shown(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let path: String = url.path().chars().take(300).collect();
+    format!("{}://{}{port}{path}", url.scheme(), url.host_str().unwrap_or(""))
+}
+
+/// Words of a server for a message.
+fn clean(said: &str) -> String {
+    said.chars().filter(|letter| !letter.is_control()).take(200).collect()
+}

@@ -1,0 +1,92 @@
+//! One download of a file for many processes: an advisory lock in huggingface_hub's place, so that Python waits for us and
+//! we for Python. It only saves traffic. On a disk whose locks do nothing every process downloads for itself, into a file
+//! of its own, and the result is the same.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::name::Etag;
+use super::repository::{Repository, make_parent};
+use crate::error::{Error, Result};
+use crate::loading::Loading;
+
+/// How often a waiting process looks. The system gives a lock back when its holder dies.
+const LOOK: Duration = Duration::from_millis(50);
+/// A holder whose partial file has not grown for so long is not waited for.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// The right to download a file, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Exclusive {
+    _file: Option<File>,
+}
+
+impl Exclusive {
+    /// Waits for the right, or for `is_there`: somebody else has brought the file (`None`).
+    ///
+    /// # Errors
+    /// [`Error::Disk`] where the lock's file cannot be made, [`Error::Cancelled`].
+    pub async fn acquire(
+        repository: &Repository,
+        etag: &Etag,
+        loading: &Loading,
+        is_there: impl Fn() -> bool,
+    ) -> Result<Option<Self>> {
+        let path = repository.lock(etag);
+        make_parent(&path)?;
+        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+        let file = file.map_err(|source| Error::unwritable(&path, source))?;
+        let mut holder = Holder::default();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Exclusive { _file: Some(file) })),
+                // A disk without locks.
+                Err(TryLockError::Error(_)) => return Ok(Some(Exclusive { _file: None })),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if is_there() {
+                return Ok(None);
+            }
+            if loading.is_stopped() {
+                return Err(Error::Cancelled);
+            }
+            if holder.is_stuck(repository, etag) {
+                return Ok(Some(Exclusive { _file: None }));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// What can be seen of whoever holds the lock.
+#[derive(Default)]
+struct Holder {
+    seen: Option<(Option<(u64, SystemTime)>, Instant)>,
+}
+
+impl Holder {
+    fn is_stuck(&mut self, repository: &Repository, etag: &Etag) -> bool {
+        let newest = newest_partial(repository, etag);
+        match &self.seen {
+            Some((before, since)) if *before == newest => since.elapsed() > PATIENCE,
+            _ => {
+                self.seen = Some((newest, Instant::now()));
+                false
+            }
+        }
+    }
+}
+
+fn newest_partial(repository: &Repository, etag: &Etag) -> Option<(u64, SystemTime)> {
+    let entries = std::fs::read_dir(repository.blobs()).ok()?;
+    entries
+        .flatten()
+        .filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with(etag.as_str()) && name.ends_with(".incomplete")
+        })
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|metadata| (metadata.len(), metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
+        .max_by_key(|(_, modified)| *modified)
+}

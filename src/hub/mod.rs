@@ -1,0 +1,166 @@
+//! Models from the Hub, in the cache that Python's huggingface_hub uses.
+//!
+//! ```text
+//! open → snapshot   a commit as a folder           pins        vecrank.lock.json
+//!          ↓     →  network → download → client    HTTP: bounded, redacted, verified while it streams
+//!          ↓                     ↓    →  partial, exclusive    a file that is not whole yet; one download for many
+//!          ↓     →  stamp                          verified before, unchanged since
+//!        repository, tree                          the layout on disk
+//! settings, name, retry, disk, trust: leaves
+//! ```
+//!
+//! Formats and protocol: huggingface_hub 2.4 (`file_download.py`, `_tree_cache.py`). `reqwest`, `rustls`, `tokio` and `fs4`
+//! are used in this folder only.
+
+mod card;
+mod client;
+mod disk;
+mod download;
+mod exclusive;
+mod name;
+mod network;
+mod partial;
+mod pins;
+mod repository;
+mod retry;
+mod settings;
+mod snapshot;
+mod stamp;
+pub mod store;
+mod tree;
+mod trust;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use name::{Commit, ModelId, Revision};
+pub use pins::{LockFile, Pin, Pins};
+pub use settings::{Given, Settings, Token, VARIABLES};
+pub use snapshot::Snapshot;
+
+use self::network::Network;
+use crate::error::{Error, Result};
+use crate::files::{ModelFolder, Source};
+use crate::loading::Loading;
+
+/// A model on the Hub and how to get it. Equal requests share one load.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Request {
+    /// The repository.
+    pub id: ModelId,
+    /// A branch, a tag or a commit.
+    pub revision: Revision,
+    /// The Hub and its cache.
+    pub settings: Settings,
+    /// Ask what a branch stands for now, though the cache has an answer.
+    pub refresh: bool,
+    /// The lock file that decides, where there is one.
+    pub lock: Option<PathBuf>,
+}
+
+/// An opened model: its commit, and the repository that lends it small files.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The model's commit.
+    pub snapshot: Arc<Snapshot>,
+    /// The commit of the repository that the model's card names as its base, where files of it are used.
+    pub base: Option<Arc<Snapshot>>,
+}
+
+/// Finds a model's commit, and, where `lends` asks for it, the commit of the repository that its card names as its base,
+/// if the model does not say how to pool and the base does. `dtype` is the choice that a lock file must have been made for.
+///
+/// # Errors
+/// [`Error::Offline`], [`Error::Download`], [`Error::ModelNotFound`], [`Error::Unauthorized`], [`Error::Disk`],
+/// [`Error::Corrupt`]; [`Error::FileNotFound`] where the lock file is not there or does not pin the model.
+pub fn open(request: &Request, dtype: Option<&str>, lends: bool, loading: &Arc<Loading>) -> Result<Opened> {
+    let network = Arc::new(Network::default());
+    let lock = request.lock.as_deref().map(|path| read_lock(path).map(|file| (path, file))).transpose()?;
+    let pins = lock.as_ref().map(|(path, file)| pinned(file, path, request, dtype)).transpose()?;
+    let snapshot = Arc::new(Snapshot::open(request.clone(), pins, network.clone(), loading.clone())?);
+    let base = if lends { card::base(&snapshot)? } else { None };
+    let Some(id) = base else { return Ok(Opened { snapshot, base: None }) };
+
+    let request = Request { id, revision: Revision::parse("main")?, ..request.clone() };
+    let pins = lock.and_then(|(_, file)| file.pins(&request.id, &request.revision).cloned());
+    // A lock file that was made when the base lent nothing pins no base.
+    if request.lock.is_some() && pins.is_none() {
+        return Ok(Opened { snapshot, base: None });
+    }
+    let base = match Snapshot::open(request.clone(), pins, network, loading.clone()) {
+        Ok(base) => Some(Arc::new(base)),
+        Err(error @ (Error::ModelNotFound(_) | Error::Unauthorized(_))) => {
+            loading.warn(format!(
+                "The card of {} names {} as its base, whose files cannot be read, so it is not known how to pool. {error}",
+                snapshot.request.id, request.id
+            ));
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let base = match base {
+        Some(base) if base.has("modules.json")? => Some(base),
+        _ => None,
+    };
+    Ok(Opened { snapshot, base })
+}
+
+fn read_lock(path: &Path) -> Result<LockFile> {
+    LockFile::read(path)?.ok_or_else(|| {
+        Error::FileNotFound(format!(
+            "There is no lock file {}. Write it with `npx vecrank pull <model> --lock`",
+            path.display()
+        ))
+    })
+}
+
+fn pinned(file: &LockFile, path: &Path, request: &Request, dtype: Option<&str>) -> Result<Pins> {
+    let Request { id, revision, .. } = request;
+    let pins = file.pins(id, revision).ok_or_else(|| {
+        Error::FileNotFound(format!(
+            "{} does not pin {id} at '{revision}', and only what it pins is loaded. Run `npx vecrank pull {id} --lock`",
+            path.display()
+        ))
+    })?;
+    match dtype {
+        Some(dtype) if !pins.dtypes.contains(dtype) => {
+            let known: Vec<_> = pins.dtypes.iter().map(|known| format!("'{known}'")).collect();
+            Err(Error::FileNotFound(format!(
+                "{} pins {id} for dtype {}, not for '{dtype}'. Load it with that `dtype`, or run `npx vecrank pull {id} --dtype \
+                 {dtype} --lock`",
+                path.display(),
+                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+            )))
+        }
+        _ => Ok(pins.clone()),
+    }
+}
+
+impl Opened {
+    /// The model's files as a folder.
+    #[must_use]
+    pub fn folder(&self) -> ModelFolder {
+        let of = |snapshot: &Arc<Snapshot>| ModelFolder::of_source(snapshot.folder(), snapshot.clone());
+        let folder = of(&self.snapshot);
+        match &self.base {
+            Some(base) => folder.with_base(of(base)),
+            None => folder,
+        }
+    }
+
+    /// Notes the commits, now that their files are here.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    pub fn settle(&self) -> Result<()> {
+        self.snapshot.settle()?;
+        self.base.as_ref().map_or(Ok(()), |base| base.settle())
+    }
+
+    /// See [`Snapshot::explain`].
+    #[must_use]
+    pub fn explain(&self, error: Error) -> Error {
+        let error = self.snapshot.explain(error);
+        self.base.iter().fold(error, |error, base| base.explain(error))
+    }
+}

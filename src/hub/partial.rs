@@ -1,0 +1,198 @@
+//! A file that is being downloaded: `blobs/<etag>.<process>-<random>.incomplete`.
+//!
+//! Each download has a partial file of its own, so that two that do not know of each other never write into one. What an
+//! earlier download left is taken over by copying: the bytes have to be hashed again anyway, and whoever may still write
+//! to the old file cannot harm the new one.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use once_cell::sync::Lazy;
+
+use super::name::Etag;
+use super::repository::{Repository, unique};
+use super::tree::Entry;
+use crate::digest::{Digest, Digests};
+use crate::error::{Error, Result};
+
+const ENDING: &str = ".incomplete";
+/// A partial file whose writer cannot be asked about is left alone for so long after its last byte.
+const FRESH: Duration = Duration::from_secs(10);
+/// After so long nobody comes back for a partial file.
+const STALE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Those that this process writes to.
+static OPEN: Lazy<Mutex<HashSet<PathBuf>>> = Lazy::new(Mutex::default);
+
+fn open_here() -> MutexGuard<'static, HashSet<PathBuf>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A partial file and the digest of what it holds.
+pub(super) struct Partial {
+    path: PathBuf,
+    file: File,
+    digest: Digest,
+    length: u64,
+    entry: Entry,
+}
+
+impl Partial {
+    /// A new partial file, with the bytes of an earlier one where there is one to take over.
+    pub fn open(repository: &Repository, entry: &Entry) -> Result<Self> {
+        let blobs = repository.blobs();
+        std::fs::create_dir_all(&blobs).map_err(|source| Error::unwritable(&blobs, source))?;
+        let path = blobs.join(format!("{}.{}{ENDING}", entry.etag.as_str(), unique()));
+        let left =
+            leftovers(&blobs, Some(&entry.etag)).into_iter().filter(|left| left.is_free).max_by_key(|left| left.length);
+        let file = File::create_new(&path).map_err(|source| Error::unwritable(&path, source))?;
+        open_here().insert(path.clone());
+        let mut partial = Partial { path, file, digest: digest_of(entry), length: 0, entry: entry.clone() };
+        if let Some(left) = left.filter(|left| left.length <= entry.size) {
+            // What cannot be read is downloaded.
+            if let Ok(file) = File::open(&left.path) {
+                partial.take_over(file, left.length)?;
+            }
+        }
+        Ok(partial)
+    }
+
+    fn take_over(&mut self, mut from: File, length: u64) -> Result<()> {
+        let mut buffer = vec![0; 1 << 20];
+        while self.length < length {
+            let most = usize::try_from(length - self.length).unwrap_or(usize::MAX).min(buffer.len());
+            match from.read(&mut buffer[..most]) {
+                Ok(0) | Err(_) => return Ok(()),
+                Ok(read) => self.append(&buffer[..read])?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that are here.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Adds the next bytes.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(|source| self.unwritable(source))?;
+        self.digest.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Begins again with nothing.
+    pub fn restart(&mut self) -> Result<()> {
+        use std::io::{Seek, SeekFrom};
+        let emptied = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        emptied.map_err(|source| self.unwritable(source))?;
+        (self.digest, self.length) = (digest_of(&self.entry), 0);
+        Ok(())
+    }
+
+    /// The digests, where all bytes are here and are the right ones; else the hash that they have.
+    pub fn check(&self) -> std::result::Result<Digests, String> {
+        let digests = self.digest.clone().finish();
+        let found = match &self.entry.etag {
+            Etag::Sha256(_) => &digests.sha256,
+            Etag::Git(_) => digests.git.as_ref().unwrap_or(&digests.sha256),
+        };
+        if found == self.entry.etag.as_str() && self.length == self.entry.size {
+            Ok(digests)
+        } else {
+            Err(found.clone())
+        }
+    }
+
+    /// Gives the file its name. `false` where somebody has taken the partial file away meanwhile.
+    pub fn place(self, repository: &Repository) -> Result<bool> {
+        let blob = repository.blob(&self.entry.etag);
+        // After a loss of power the name must not stand for a file whose bytes never reached the disk.
+        self.file.sync_data().map_err(|source| self.unwritable(source))?;
+        // A folder in the blob's place cannot be replaced by renaming.
+        if std::fs::symlink_metadata(&blob).is_ok_and(|found| found.is_dir()) {
+            std::fs::remove_dir_all(&blob).map_err(|source| Error::unwritable(&blob, source))?;
+        }
+        match std::fs::rename(&self.path, &blob) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(source) => return Err(Error::unwritable(&blob, source)),
+        }
+        for left in leftovers(&repository.blobs(), Some(&self.entry.etag)).into_iter().filter(|left| left.is_free) {
+            drop(std::fs::remove_file(left.path));
+        }
+        Ok(true)
+    }
+
+    /// Removes the file: it is of no use to anybody.
+    pub fn discard(self) {
+        drop(std::fs::remove_file(&self.path));
+    }
+
+    fn unwritable(&self, source: std::io::Error) -> Error {
+        super::disk::full(&self.path, self.entry.size.saturating_sub(self.length), source)
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if self.length == 0 {
+            drop(std::fs::remove_file(&self.path));
+        }
+        open_here().remove(&self.path);
+    }
+}
+
+fn digest_of(entry: &Entry) -> Digest {
+    match entry.etag {
+        Etag::Sha256(_) => Digest::sha256(),
+        Etag::Git(_) => Digest::git(entry.size),
+    }
+}
+
+/// Removes what was left more than a day ago, by anybody.
+pub(super) fn sweep(repository: &Repository) {
+    for left in leftovers(&repository.blobs(), None).into_iter().filter(|left| left.age > STALE) {
+        drop(std::fs::remove_file(left.path));
+    }
+}
+
+struct Leftover {
+    path: PathBuf,
+    length: u64,
+    age: Duration,
+    /// Nobody writes to it any more.
+    is_free: bool,
+}
+
+fn leftovers(blobs: &Path, etag: Option<&Etag>) -> Vec<Leftover> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(blobs).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(ENDING)) else { continue };
+        // Python's partial files have another form; they are swept, not taken over.
+        let (of, writer) = stem.split_once('.').unwrap_or((stem, ""));
+        if etag.is_some_and(|etag| etag.as_str() != of || writer.is_empty()) {
+            continue;
+        }
+        let Ok(metadata) = entry.metadata() else { continue };
+        let age =
+            metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
+        let path = entry.path();
+        let is_free = !open_here().contains(&path) && (age > FRESH || is_gone(writer));
+        found.push(Leftover { path, length: metadata.len(), age, is_free });
+    }
+    found
+}
+
+/// Whether the process that wrote it is known to have ended, or is this one, which knows what it has open.
+fn is_gone(writer: &str) -> bool {
+    let Some(process) = writer.split('-').next().and_then(|digits| digits.parse::<u32>().ok()) else { return false };
+    let has_ended = || Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{process}")).exists();
+    process == std::process::id() || has_ended()
+}

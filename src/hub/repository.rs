@@ -1,0 +1,201 @@
+//! A repository's folder in the cache, in huggingface_hub's layout:
+//!
+//! ```text
+//! models--owner--name/blobs/<etag>                      the bytes
+//!                     snapshots/<commit>/<path>         a link to its blob (or the file itself)
+//!                     refs/<branch>                     the commit that a branch stood for
+//!                     .no_exist/<commit>/<path>         a file that the commit does not have
+//!                     trees/<commit>.json               all files of a commit
+//!                     .vecrank/…                        which files were verified (stamp.rs)
+//! .locks/models--owner--name/<etag>.lock
+//! ```
+//!
+//! Names come from `name.rs` and were checked there. Files appear by renaming, so that a reader sees all or nothing.
+
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::name::{Commit, Etag, ModelId, Revision};
+use crate::error::{Error, Result};
+
+/// A repository's folder.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    root: PathBuf,
+    locks: PathBuf,
+    symlinks: bool,
+}
+
+impl Repository {
+    /// The folder of `id` in the cache. Nothing is made.
+    #[must_use]
+    pub fn new(cache: &Path, id: &ModelId, symlinks: bool) -> Self {
+        let folder = id.folder();
+        Repository { root: cache.join(&folder), locks: cache.join(".locks").join(folder), symlinks }
+    }
+
+    /// `models--owner--name`
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(super) fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
+    pub(super) fn blob(&self, etag: &Etag) -> PathBuf {
+        self.blobs().join(etag.as_str())
+    }
+
+    pub(super) fn lock(&self, etag: &Etag) -> PathBuf {
+        self.locks.join(format!("{}.lock", etag.as_str()))
+    }
+
+    pub(super) fn locks(&self) -> &Path {
+        &self.locks
+    }
+
+    /// The folder of a commit's files.
+    #[must_use]
+    pub fn snapshot(&self, commit: &Commit) -> PathBuf {
+        self.root.join("snapshots").join(commit.as_str())
+    }
+
+    pub(super) fn pointer(&self, commit: &Commit, path: &str) -> PathBuf {
+        self.snapshot(commit).join(path)
+    }
+
+    pub(super) fn tree(&self, commit: &Commit) -> PathBuf {
+        self.root.join("trees").join(format!("{commit}.json"))
+    }
+
+    pub(super) fn stamps(&self) -> PathBuf {
+        self.root.join(".vecrank")
+    }
+
+    fn reference(&self, revision: &Revision) -> PathBuf {
+        self.root.join("refs").join(revision.as_str())
+    }
+
+    /// The commit that a branch or tag stood for when it was last asked for.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], [`Error::Corrupt`] where the file holds something else than a commit.
+    pub fn commit_of(&self, revision: &Revision) -> Result<Option<Commit>> {
+        let path = self.reference(revision);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if is_absent(&error) => return Ok(None),
+            // A folder of branches (`feature/x`) is not the branch `feature`.
+            Err(_) if path.is_dir() => return Ok(None),
+            Err(source) => return Err(Error::unreadable(&path, source)),
+        };
+        match Commit::parse(text.trim()) {
+            Some(commit) => Ok(Some(commit)),
+            // A reference cut short by a crash of another program: the Hub is asked again.
+            None if text.trim().is_empty() => Ok(None),
+            None => Err(Error::Corrupt {
+                message: format!("{} holds no commit. Delete it and load the model online", path.display()),
+            }),
+        }
+    }
+
+    pub(super) fn set_commit_of(&self, revision: &Revision, commit: &Commit) -> Result<()> {
+        write(&self.reference(revision), commit.as_str().as_bytes())
+    }
+
+    pub(super) fn is_known_absent(&self, commit: &Commit, path: &str) -> bool {
+        self.absent(commit, path).is_file()
+    }
+
+    /// A help for later readers, Python among them; nothing depends on it.
+    pub(super) fn note_absent(&self, commit: &Commit, path: &str) {
+        let marker = self.absent(commit, path);
+        if !marker.is_file() {
+            drop(write(&marker, b""));
+        }
+    }
+
+    fn absent(&self, commit: &Commit, path: &str) -> PathBuf {
+        self.root.join(".no_exist").join(commit.as_str()).join(path)
+    }
+
+    /// Makes `path` of the commit name the blob. What is there and right stays: a reader never finds it gone.
+    pub(super) fn point(&self, commit: &Commit, path: &str, etag: &Etag) -> Result<()> {
+        let (pointer, blob) = (self.pointer(commit, path), self.blob(etag));
+        if let (Ok(found), Ok(wanted)) = (std::fs::canonicalize(&pointer), std::fs::canonicalize(&blob))
+            && found == wanted
+        {
+            return Ok(());
+        }
+        make_parent(&pointer)?;
+        // Where something else lies under that name: a folder cannot be replaced by renaming.
+        if std::fs::symlink_metadata(&pointer).is_ok_and(|found| found.is_dir()) {
+            std::fs::remove_dir_all(&pointer).map_err(|source| Error::unwritable(&pointer, source))?;
+        }
+        let fresh = beside(&pointer);
+        let up = "../".repeat(2 + path.matches('/').count());
+        let linked = self.symlinks && symlink(Path::new(&format!("{up}blobs/{}", etag.as_str())), &fresh).is_ok();
+        // Without symbolic links: a second name of the same file, and where that is impossible too, a copy.
+        let made = if linked || std::fs::hard_link(&blob, &fresh).is_ok() {
+            Ok(())
+        } else {
+            std::fs::copy(&blob, &fresh).map(drop)
+        };
+        made.and_then(|()| std::fs::rename(&fresh, &pointer)).map_err(|source| {
+            drop(std::fs::remove_file(&fresh));
+            Error::unwritable(&pointer, source)
+        })
+    }
+}
+
+#[cfg(unix)]
+fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(windows)]
+fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::windows::fs::symlink_file(target.to_string_lossy().replace('/', "\\"), link)
+}
+
+/// Whether there is no such file, rather than one that cannot be looked at.
+pub(super) fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// A name beside `path` that nobody else uses.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(format!("{}.{}.tmp", name.chars().take(100).collect::<String>(), unique()))
+}
+
+/// A word that no other process and thread has: process, start of this one's counting, count.
+pub(super) fn unique() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    // Keys that the system gives at random; a process number comes again after a restart, also in another container.
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    format!("{}-{random:016x}{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Makes the folder of a file.
+pub(super) fn make_parent(path: &Path) -> Result<()> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    std::fs::create_dir_all(parent).map_err(|source| Error::unwritable(parent, source))
+}
+
+/// Writes a small file whole.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    make_parent(path)?;
+    let fresh = beside(path);
+    let written = std::fs::File::create(&fresh)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| std::fs::rename(&fresh, path));
+    written.map_err(|source| {
+        drop(std::fs::remove_file(&fresh));
+        Error::unwritable(path, source)
+    })
+}

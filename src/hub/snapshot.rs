@@ -1,0 +1,455 @@
+//! A commit of a repository as a folder: files come when they are asked for, from the cache or over the network, and are
+//! verified either way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::Request;
+use super::download::{Downloads, etag_of_link};
+use super::name::{Commit, Revision};
+use super::network::Network;
+use super::partial::sweep;
+use super::pins::{Pin, Pins};
+use super::repository::Repository;
+use super::stamp::{Damage, Verified, verify};
+use super::tree::{Entry, Tree};
+use crate::error::{Error, Result, panic_message};
+use crate::files::Source;
+use crate::loading::Loading;
+
+/// Files that are downloaded at the same time.
+const AT_ONCE: usize = 4;
+/// How long the Hub may take where the cache could do without it.
+const SHORT: Duration = Duration::from_millis(2500);
+
+/// A commit of a repository.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What was asked for.
+    pub request: Request,
+    /// The commit.
+    pub commit: Commit,
+    repository: Repository,
+    pins: Option<Pins>,
+    network: Arc<Network>,
+    loading: Arc<Loading>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    tree: Option<Arc<Tree>>,
+    /// The Hub was asked for the list and did not answer.
+    silent: bool,
+    /// Files that were taken to be absent because nobody could tell.
+    unknown: BTreeSet<String>,
+    /// Files that were asked for and are there.
+    used: BTreeMap<String, Verified>,
+}
+
+enum Presence {
+    Cached,
+    /// In the repository and not in the cache.
+    Missing,
+    Absent,
+    Unknown,
+}
+
+impl Snapshot {
+    /// Finds the commit: the lock file's, the one that is named, the cached one, or the Hub's present one.
+    ///
+    /// # Errors
+    /// [`Error::Offline`], [`Error::Download`], [`Error::ModelNotFound`], [`Error::Unauthorized`], [`Error::Disk`].
+    pub(super) fn open(
+        request: Request,
+        pins: Option<Pins>,
+        network: Arc<Network>,
+        loading: Arc<Loading>,
+    ) -> Result<Self> {
+        let settings = &request.settings;
+        let repository = Repository::new(&settings.cache, &request.id, settings.symlinks);
+        let pinned = pins.as_ref().and_then(Pins::commit).or_else(|| request.revision.as_commit());
+        let commit = match pinned {
+            Some(commit) => commit,
+            None => {
+                let cached = repository.commit_of(&request.revision)?;
+                let asks = !settings.offline && (request.refresh || cached.is_none());
+                match (cached, asks) {
+                    (Some(commit), false) => commit,
+                    (None, false) => return Err(nothing_cached(&request)),
+                    (cached, true) => ask(&request, &repository, &network, &loading, cached)?,
+                }
+            }
+        };
+        Ok(Snapshot { request, commit, repository, pins, network, loading, state: Mutex::default() })
+    }
+
+    /// The folder of the commit's files.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.repository.snapshot(&self.commit)
+    }
+
+    /// Whether a lock file decides.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.pins.is_some()
+    }
+
+    /// The files that were used, as a lock file holds them.
+    #[must_use]
+    pub fn used(&self) -> BTreeMap<String, Pin> {
+        self.state().used.iter().map(|(path, file)| (path.clone(), Pin::from(file))).collect()
+    }
+
+    /// Notes which commit the revision stands for, now that its files are here. Until then the cache answers with the
+    /// commit of before, whose files it has.
+    pub fn settle(&self) -> Result<()> {
+        let revision = &self.request.revision;
+        if self.request.settings.offline || self.is_locked() || revision.as_commit().is_some() {
+            return Ok(());
+        }
+        if self.repository.commit_of(revision).ok().flatten().as_ref() == Some(&self.commit) {
+            return Ok(());
+        }
+        sweep(&self.repository);
+        self.repository.set_commit_of(revision, &self.commit)
+    }
+
+    /// An error of reading the model, in the light of what could not be found out: a file that "is missing" may only not
+    /// be in the cache.
+    #[must_use]
+    pub fn explain(&self, error: Error) -> Error {
+        let state = self.state();
+        let is_about_files = matches!(error, Error::FileNotFound(_) | Error::ModelUnsupported(_));
+        if !is_about_files || state.unknown.is_empty() {
+            return error;
+        }
+        let files: Vec<&str> = state.unknown.iter().map(String::as_str).collect();
+        if self.request.settings.offline {
+            return offline(&self.request, &files);
+        }
+        Error::Download {
+            message: format!(
+                "{} is in the cache only in part, and the Hub could not be asked for {}",
+                self.request.id,
+                files.join(", ")
+            ),
+            source: Some(error.to_string().into()),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn presence(&self, path: &str) -> Presence {
+        if self.pins.as_ref().is_some_and(|pins| !pins.files.contains_key(path)) {
+            return Presence::Absent;
+        }
+        // Follows a link; one whose blob was deleted leads nowhere.
+        match std::fs::metadata(self.repository.pointer(&self.commit, path)) {
+            Ok(found) if found.is_file() => return Presence::Cached,
+            // A folder in a file's place: only the list can tell which it should be.
+            Ok(_) | Err(_) => {}
+        }
+        if self.pins.is_some() {
+            return Presence::Missing;
+        }
+        match self.known_tree() {
+            Some(tree) if tree.has(path) => Presence::Missing,
+            Some(_) => Presence::Absent,
+            None if self.repository.is_known_absent(&self.commit, path) => Presence::Absent,
+            None => Presence::Unknown,
+        }
+    }
+
+    /// The commit's list, where it is known without asking.
+    fn known_tree(&self) -> Option<Arc<Tree>> {
+        let mut state = self.state();
+        if state.tree.is_none() {
+            state.tree = Tree::read(&self.repository.tree(&self.commit)).map(Arc::new);
+        }
+        state.tree.clone()
+    }
+
+    /// The commit's list; `None` where it cannot be had and the cache may do without.
+    fn tree(&self) -> Result<Option<Arc<Tree>>> {
+        if let Some(tree) = self.known_tree() {
+            return Ok(Some(tree));
+        }
+        if self.request.settings.offline || self.state().silent {
+            return Ok(None);
+        }
+        let is_cached = self.folder().is_dir();
+        match self.ask_for_tree(is_cached.then_some(SHORT)) {
+            Ok(tree) => Ok(Some(tree)),
+            Err(error @ Error::Download { .. }) if is_cached => {
+                self.state().silent = true;
+                self.loading.warn(format!(
+                    "The Hub could not be asked which files {} has, so only those in the cache are used. {error}",
+                    self.request.id
+                ));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn ask_for_tree(&self, within: Option<Duration>) -> Result<Arc<Tree>> {
+        let tree = Arc::new(self.run(async |downloads| downloads.tree(&self.commit, within).await)?);
+        // A cache that cannot be written to says so when a file is downloaded into it.
+        drop(tree.write(&self.repository.tree(&self.commit)));
+        self.state().tree = Some(tree.clone());
+        Ok(tree)
+    }
+
+    fn run<T>(&self, work: impl AsyncFnOnce(Downloads) -> Result<T>) -> Result<T> {
+        run(&self.request, &self.repository, &self.network, &self.loading, work)
+    }
+
+    /// Puts those of the files that the repository has into the cache, verified.
+    fn ensure(&self, paths: &[&str]) -> Result<()> {
+        let mut wanted = Vec::new();
+        let mut missing = Vec::new();
+        for path in paths {
+            if self.state().used.contains_key(*path) {
+                continue;
+            }
+            let mut presence = self.presence(path);
+            if matches!(presence, Presence::Unknown) && self.tree()?.is_some() {
+                presence = self.presence(path);
+            }
+            match presence {
+                Presence::Cached => match self.check(path)? {
+                    Ok(()) => {}
+                    Err(damage) => wanted.push((*path, Some(damage))),
+                },
+                Presence::Missing if self.request.settings.offline => missing.push(*path),
+                Presence::Missing => wanted.push((*path, None)),
+                Presence::Absent => self.note_absent(path),
+                Presence::Unknown => drop(self.state().unknown.insert((*path).to_owned())),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(offline(&self.request, &missing));
+        }
+        if self.request.settings.offline
+            && let Some((path, Some(damage))) = wanted.first()
+        {
+            return Err(self.damaged(path, damage));
+        }
+        let paths: Vec<&str> = wanted.iter().map(|(path, _)| *path).collect();
+        self.download(&paths)?;
+        for path in paths {
+            if let Err(damage) = self.check(path)? {
+                return Err(self.damaged(path, &damage));
+            }
+        }
+        Ok(())
+    }
+
+    fn note_absent(&self, path: &str) {
+        // Where the marker is news: a lock file's choice says nothing about the repository.
+        if self.pins.is_none() && !self.request.settings.offline && self.known_tree().is_some() {
+            self.repository.note_absent(&self.commit, path);
+        }
+    }
+
+    /// Compares a cached file with its hash and its pin.
+    fn check(&self, path: &str) -> Result<std::result::Result<(), Damage>> {
+        let pointer = self.repository.pointer(&self.commit, path);
+        let etag = etag_of_link(&pointer).or_else(|| self.known_tree()?.entry(path).map(|entry| entry.etag));
+        // The blob itself, so that its stamp serves all commits that have it.
+        let file = std::fs::canonicalize(&pointer).map_err(|source| Error::unreadable(&pointer, source))?;
+        let root =
+            std::fs::canonicalize(self.repository.root()).unwrap_or_else(|_| self.repository.root().to_path_buf());
+        let file = file.strip_prefix(&root).map_or(file.clone(), |inside| self.repository.root().join(inside));
+        let verified = match verify(&self.repository, &file, etag.as_ref(), &|| self.loading.is_stopped())? {
+            Ok(verified) => verified,
+            Err(damage) => return Ok(Err(damage)),
+        };
+        if let Some(pin) = self.pins.as_ref().and_then(|pins| pins.files.get(path))
+            && pin.sha256 != verified.sha256
+        {
+            return Ok(Err(Damage::Differs { found: verified.sha256 }));
+        }
+        self.state().used.insert(path.to_owned(), verified);
+        Ok(Ok(()))
+    }
+
+    fn damaged(&self, path: &str, damage: &Damage) -> Error {
+        let pointer = self.repository.pointer(&self.commit, path);
+        let what = match damage {
+            Damage::Differs { found } if self.is_locked() => {
+                format!("has the hash {found}, which is not the lock file's")
+            }
+            Damage::Differs { found } => format!("has the hash {found}, which is not the Hub's"),
+            Damage::NoFile => "is no file".to_owned(),
+        };
+        Error::Corrupt {
+            message: format!(
+                "{path} of {} is damaged: {} {what}. Load it once online, or run `npx vecrank pull {}`, to mend it",
+                self.request.id,
+                pointer.display(),
+                self.request.id
+            ),
+        }
+    }
+
+    fn download(&self, paths: &[&str]) -> Result<()> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let tree = match self.known_tree() {
+            Some(tree) => tree,
+            None => self.ask_for_tree(None)?,
+        };
+        self.run(async |downloads| {
+            let mut entries = Vec::new();
+            for path in paths {
+                let entry = match tree.entry(path) {
+                    Some(entry) => entry,
+                    None => downloads.entry(&self.commit, path).await?,
+                };
+                // All totals first: a bar that knows the whole from the start.
+                self.loading.expect(self.request.id.as_str(), path, entry.size);
+                entries.push(((*path).to_owned(), entry));
+            }
+            let changed = fetch_all(&downloads, &self.commit, entries).await?;
+            if changed.is_empty() {
+                return Ok(());
+            }
+            // A commit never changes, but a list that was kept may be of a server that was put up anew.
+            let fresh = downloads.tree(&self.commit, None).await?;
+            let entries: Vec<(String, Entry)> =
+                changed.iter().filter_map(|path| Some((path.clone(), fresh.entry(path)?))).collect();
+            let still = fetch_all(&downloads, &self.commit, entries).await?;
+            let fresh = Arc::new(fresh);
+            drop(fresh.write(&self.repository.tree(&self.commit)));
+            self.state().tree = Some(fresh);
+            match still.first() {
+                None => Ok(()),
+                Some(path) => Err(Error::Corrupt {
+                    message: format!(
+                        "The Hub lists {path} of {} with one hash and sends it with another. A proxy or mirror changes it",
+                        self.request.id
+                    ),
+                }),
+            }
+        })
+    }
+}
+
+/// Downloads the files, a few at a time. Gives those that the Hub now has with another hash.
+async fn fetch_all(downloads: &Downloads, commit: &Commit, entries: Vec<(String, Entry)>) -> Result<Vec<String>> {
+    let mut waiting = entries.into_iter();
+    let mut running = JoinSet::new();
+    let mut changed = Vec::new();
+    loop {
+        while running.len() < AT_ONCE
+            && let Some((path, entry)) = waiting.next()
+        {
+            let (downloads, commit) = (downloads.clone(), commit.clone());
+            running.spawn_local(async move { downloads.fetch(&commit, &path, &entry).await.map(|same| (path, same)) });
+        }
+        match running.join_next().await {
+            None => return Ok(changed),
+            Some(Ok(Ok((path, same)))) => changed.extend((!same).then_some(path)),
+            // The first error ends the others; what they have is where the next load goes on.
+            Some(Ok(Err(error))) => return Err(error),
+            Some(Err(error)) => {
+                let reason = error
+                    .try_into_panic()
+                    .map_or_else(|error| error.to_string(), |panic| panic_message(panic.as_ref()));
+                return Err(Error::Internal(reason));
+            }
+        }
+    }
+}
+
+/// What a branch or tag stands for now. A Hub that does not answer is no reason to fail where the cache has an answer.
+fn ask(
+    request: &Request,
+    repository: &Repository,
+    network: &Network,
+    loading: &Arc<Loading>,
+    cached: Option<Commit>,
+) -> Result<Commit> {
+    let within = cached.is_some().then_some(SHORT);
+    let found = run(request, repository, network, loading, async |downloads| {
+        downloads.commit_of(&request.revision, within).await
+    });
+    match (found, cached) {
+        (Err(error @ Error::Download { .. }), Some(cached)) => {
+            loading.warn(format!(
+                "{} could not be refreshed, so the cached commit {cached} of '{}' is used. {error}",
+                request.id, request.revision
+            ));
+            Ok(cached)
+        }
+        (found, _) => found,
+    }
+}
+
+fn run<T>(
+    request: &Request,
+    repository: &Repository,
+    network: &Network,
+    loading: &Arc<Loading>,
+    work: impl AsyncFnOnce(Downloads) -> Result<T>,
+) -> Result<T> {
+    network.run(&request.settings, loading, async |client| {
+        let (repository, id, loading) = (repository.clone(), request.id.clone(), loading.clone());
+        work(Downloads { client, repository, id, loading }).await
+    })
+}
+
+impl Source for Snapshot {
+    fn has(&self, relative: &str) -> Result<bool> {
+        if matches!(self.presence(relative), Presence::Unknown) {
+            self.tree()?;
+        }
+        match self.presence(relative) {
+            Presence::Cached | Presence::Missing => Ok(true),
+            Presence::Absent => {
+                self.note_absent(relative);
+                Ok(false)
+            }
+            Presence::Unknown => {
+                self.state().unknown.insert(relative.to_owned());
+                Ok(false)
+            }
+        }
+    }
+
+    fn locate(&self, relative: &str) -> Result<Option<PathBuf>> {
+        self.ensure(&[relative])?;
+        let is_here = self.state().used.contains_key(relative);
+        Ok(is_here.then(|| self.repository.pointer(&self.commit, relative)))
+    }
+
+    fn prefetch(&self, relative: &[&str]) -> Result<()> {
+        self.ensure(relative)
+    }
+}
+
+fn nothing_cached(request: &Request) -> Error {
+    offline(request, &["config.json", "tokenizer.json", "an ONNX file such as onnx/model.onnx"])
+}
+
+fn offline(request: &Request, missing: &[&str]) -> Error {
+    let Request { id, revision, settings, .. } = request;
+    let at =
+        if revision.as_str() == "main" { String::new() } else { format!(" --revision {}", Revision::as_str(revision)) };
+    Error::Offline(format!(
+        "{id} at '{revision}' is not in the cache {}, and the network may not be used (`offline`, HF_HUB_OFFLINE or \
+         TRANSFORMERS_OFFLINE). Missing: {}. Run `npx vecrank pull {id}{at}` where there is a network",
+        settings.cache.display(),
+        missing.join(", ")
+    ))
+}

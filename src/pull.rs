@@ -1,0 +1,91 @@
+//! A model's files ahead of their use: what a load would read, without opening the network.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::hub::{self, LockFile, Pin, Pins, Request};
+use crate::loading::Loading;
+use crate::options::{LoadOptions, Product};
+use crate::spec::{HeadSpec, ModelSpec, ModuleStep, product_of};
+
+/// What was pulled.
+#[derive(Debug, Clone)]
+pub struct Pulled {
+    /// The repository and, after it, the one that lends it small files.
+    pub parts: Vec<Part>,
+    /// What the model is.
+    pub product: Product,
+}
+
+/// The files of one repository.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// `owner/name`
+    pub model: String,
+    /// The revision that was asked for.
+    pub revision: String,
+    /// The commit.
+    pub commit: String,
+    /// The folder of its files.
+    pub folder: PathBuf,
+    /// The files, with sizes and hashes.
+    pub files: BTreeMap<String, Pin>,
+}
+
+/// Downloads and verifies what a load with `options` would read. `product` where the caller knows what the model is;
+/// `write_lock` names a lock file to pin the files in.
+///
+/// # Errors
+/// Those of [`hub::open`] and [`ModelSpec::read`].
+pub fn pull(
+    request: &Request,
+    product: Option<Product>,
+    options: LoadOptions,
+    write_lock: Option<PathBuf>,
+    loading: &Arc<Loading>,
+) -> Result<Pulled> {
+    let dtype = options.file.is_none().then(|| options.dtype.as_str());
+    let lends = product != Some(Product::Reranker);
+    let opened = hub::open(request, dtype, lends, loading)?;
+    let folder = opened.folder();
+    let read = || {
+        let product = product.map_or_else(|| product_of(&folder), Ok)?;
+        let spec = ModelSpec::read(&folder, &LoadOptions { product, ..options })?;
+        if let HeadSpec::Embedding(head) = &spec.head {
+            for step in head.token_layers.iter().chain(&head.steps) {
+                if let ModuleStep::Dense(crate::spec::DenseSpec { weights, .. })
+                | ModuleStep::LayerNorm(crate::spec::LayerNormSpec { weights, .. }) = step
+                {
+                    folder.locate(weights)?;
+                }
+            }
+        }
+        Ok(product)
+    };
+    let product = read().map_err(|error| opened.explain(error))?;
+    opened.settle()?;
+    let parts: Vec<Part> = std::iter::once(&opened.snapshot)
+        .chain(&opened.base)
+        .map(|snapshot| Part {
+            model: snapshot.request.id.to_string(),
+            revision: snapshot.request.revision.to_string(),
+            commit: snapshot.commit.to_string(),
+            folder: snapshot.folder(),
+            files: snapshot.used(),
+        })
+        .collect();
+    if let Some(path) = write_lock {
+        let mut lock = LockFile::read(&path)?.unwrap_or_default();
+        for (number, (part, snapshot)) in
+            parts.iter().zip(std::iter::once(&opened.snapshot).chain(&opened.base)).enumerate()
+        {
+            let dtypes: BTreeSet<String> = dtype.filter(|_| number == 0).map(str::to_owned).into_iter().collect();
+            let pins = Pins { commit: part.commit.clone(), dtypes, files: part.files.clone() };
+            lock.pin(&snapshot.request.id, &snapshot.request.revision, pins);
+        }
+        lock.write(&path)?;
+    }
+    Ok(Pulled { parts, product })
+}
