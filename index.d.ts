@@ -35,9 +35,30 @@ export type Truncation = 'right' | 'left' | 'error'
 /**
  * The name of a model: a folder (`'./model'`, `'../model'`, `'/models/model'`, `'C:\\models\\model'`, `'.'`), a `file:` URL (string or `URL`), or
  * an installed npm package that holds a model (`'name'`, `'@scope/name'`; its folder, or the folder that the field `vecrank.path` of its
- * `package.json` names). `'owner/name'` is a model on the Hub, which is not in this version: loading it is `ERR_MODEL_NOT_FOUND`.
+ * `package.json` names), or a model on the Hub (`'owner/name'`, whatever lies in the working folder), which is downloaded when it is first
+ * loaded and kept in the cache that Python's `huggingface_hub` uses.
  */
 export type ModelName = string | URL
+
+/** How far a download is. Files that are in the cache are not downloaded, and not told of. */
+export interface DownloadProgress {
+  /**
+   * `'download'`: the file will be downloaded (`loaded` is 0). `'progress'`: more of it is here, at most ten times a second. `'done'`: it is
+   * verified and in the cache. Of Transformers.js' events `initiate` and `download` are `'download'`, `progress` is `'progress'`,
+   * `progress_total` is `overall`, `done` is `'done'`, and instead of `ready` the promise fulfils.
+   */
+  readonly status: 'download' | 'progress' | 'done'
+  /** The repository: the model, or the one that lends it its small files. */
+  readonly model: string
+  /** Path in the repository. */
+  readonly file: string
+  /** Bytes of the file that are here. A download that goes on where an earlier one broke off begins above 0. */
+  readonly loaded: number
+  /** Bytes of the file. */
+  readonly total: number
+  /** All files that are known to be needed. The small ones come first: `total` grows once, when they have said what else is needed. */
+  readonly overall: { readonly loaded: number; readonly total: number }
+}
 
 /** Options of a model. They take effect when it is loaded. */
 export interface ModelOptions {
@@ -69,21 +90,40 @@ export interface ModelOptions {
   }
   /** Longest text, in UTF-16 units (`text.length`), at least 1. A longer one is `ERR_TOO_LONG` before anything is copied. @default 33_554_432 */
   maxInputChars?: number
-  /** Ends the wait of the caller of `load()` with the signal's reason. The load itself goes on for others. */
+  /** Ends the wait of the caller of `load()` with the signal's reason. A load that nobody waits for any more is stopped. */
   signal?: AbortSignal
 
-  revision?: NotInThisVersion<string>
+  // ----- models on the Hub; docs/models.md has the whole story -----
+
+  /** Branch, tag or commit (40 digits). A commit is never looked up again. Refused for folders and packages. @default 'main' */
+  revision?: string
+  /**
+   * The cache: the folder that holds `models--owner--name`. Default: `MODEL_CACHE`, else Python's: `HF_HUB_CACHE`, `HF_HOME` + `/hub`,
+   * `~/.cache/huggingface/hub`.
+   */
+  cacheDir?: string
+  /** Address of the Hub, `http:` or `https:`. Default: `HF_ENDPOINT`, else `https://huggingface.co`. */
+  endpoint?: string
+  /** Token for private and gated models; sent to the endpoint's host only. Default: `HF_TOKEN`, else the token's file. */
+  token?: string
+  /** No network: what is not in the cache is `ERR_OFFLINE`. Default: `HF_HUB_OFFLINE` or `TRANSFORMERS_OFFLINE`. */
+  offline?: boolean
+  /**
+   * Ask the Hub what a cached branch stands for now. Without it a branch that is in the cache is used as it is there, with no request. If the
+   * Hub does not answer within 2.5 s, the cached commit is used and a process warning says so. @default false
+   */
+  refresh?: boolean
+  /** Path of a lock file (`npx vecrank pull … --lock`). Default: `VECRANK_LOCK`, else `vecrank.lock.json` beside the application's `package.json`. */
+  lock?: string
+  /** Called as downloads go on. What it throws ends the load. */
+  onDownload?: (event: DownloadProgress) => void
+
+  // ----- in a later version -----
+
   fallback?: NotInThisVersion<boolean>
   deviceId?: NotInThisVersion<number>
   gpuMemoryLimit?: NotInThisVersion<number>
-  cacheDir?: NotInThisVersion<string>
-  endpoint?: NotInThisVersion<string>
-  token?: NotInThisVersion<string>
-  offline?: NotInThisVersion<boolean>
   providers?: NotInThisVersion<unknown[]>
-  refresh?: NotInThisVersion<boolean>
-  lock?: NotInThisVersion<string>
-  onDownload?: NotInThisVersion<(event: unknown) => void>
 }
 
 /** Options of an embedder. What is not set is what the model's own files say. */
@@ -102,10 +142,17 @@ export interface ModelInfo {
   readonly model: string
   /** What the name stood for. */
   readonly source: 'folder' | 'package' | 'hub'
-  /** The folder of the model's files. */
+  /** The folder of the model's files; of a model from the Hub the commit's folder in the cache. */
   readonly path: string
   /** The commit of a model from the Hub; `null` for others. */
   readonly commit: string | null
+  /**
+   * The repository that lends the small files of sentence-transformers, and its commit: the `base_model` of a model on the Hub that has no
+   * `modules.json`. `null` where there is none.
+   */
+  readonly base: { readonly model: string; readonly commit: string } | null
+  /** Whether a lock file decided which files are used. */
+  readonly locked: boolean
   /** The ONNX file, relative to `path`. */
   readonly file: string
   /** The kind of weights, by that file's name; `null` where the name (of an explicit `file`) does not say. */
@@ -134,7 +181,8 @@ export interface ModelInfo {
 declare abstract class Model {
   /**
    * Loads the model now rather than with the first call. All callers share one load; a failed one is tried again by the next call.
-   * @throws {VecrankError} ERR_MODEL_NOT_FOUND, ERR_FILE_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_UNSUPPORTED, ERR_RUNTIME, ERR_DISPOSED
+   * @throws {VecrankError} ERR_MODEL_NOT_FOUND, ERR_FILE_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_UNSUPPORTED, ERR_RUNTIME, ERR_DISPOSED,
+   * ERR_DISK; of a model on the Hub also ERR_DOWNLOAD, ERR_CORRUPT, ERR_OFFLINE, ERR_UNAUTHORIZED
    */
   load(): Promise<this>
   /** What was loaded. Loads the model if need be. */
@@ -220,7 +268,8 @@ export interface Embeddings<O extends Output = 'float32'> {
 export declare class Embedder extends Model {
   /**
    * Reads no file: what can only be known by looking fails when the model is loaded.
-   * @param model Default: `VECRANK_EMBEDDER`, else the installed package `vecrank-model-all-minilm-l6-v2`.
+   * @param model Default: `VECRANK_EMBEDDER`, else the package `vecrank-model-all-minilm-l6-v2` where it is installed, else
+   * `sentence-transformers/all-MiniLM-L6-v2` on the Hub.
    * @throws {TypeError} for a name or an option of the wrong form.
    */
   constructor(model?: ModelName, options?: EmbedderOptions)
@@ -300,7 +349,8 @@ export interface RankedDocument<D extends Document = Document> {
 export declare class Reranker extends Model {
   /**
    * Reads no file: what can only be known by looking fails when the model is loaded.
-   * @param model Default: `VECRANK_RERANKER`, else the installed package `vecrank-model-reranker-mini`.
+   * @param model Default: `VECRANK_RERANKER`, else the package `vecrank-model-reranker-mini` where it is installed, else
+   * `cross-encoder/ms-marco-MiniLM-L6-v2` on the Hub.
    * @throws {TypeError} for a name or an option of the wrong form.
    */
   constructor(model?: ModelName, options?: ModelOptions)
@@ -382,14 +432,19 @@ export declare function topK(
 export type ErrorCode =
   /** An argument of the wrong type or out of range (a `TypeError`). */
   | 'ERR_INVALID_ARG'
-  /** No such folder, no such package, or a model on the Hub. */
+  /** No such folder or package; no such model or revision on the Hub. */
   | 'ERR_MODEL_NOT_FOUND'
-  /** The model lacks a file that it needs or that was named. */
+  /** The model lacks a file that it needs or that was named; a lock file is missing or does not pin what was asked for. */
   | 'ERR_FILE_NOT_FOUND'
+  /** The Hub refuses access: a token is missing or wrong, or the model's terms have not been accepted. */
   | 'ERR_UNAUTHORIZED'
+  /** A file is not in the cache and the network may not be used. The message lists what is missing. */
   | 'ERR_OFFLINE'
+  /** The Hub could not be reached, or its answers cannot be used, after bounded tries. */
   | 'ERR_DOWNLOAD'
+  /** A file's bytes do not have the hash that they must have. */
   | 'ERR_CORRUPT'
+  /** A file or folder cannot be read or written, or the disk is full. */
   | 'ERR_DISK'
   /** The model is well formed, and of a kind or with a value that this version does not serve. */
   | 'ERR_MODEL_UNSUPPORTED'

@@ -51,18 +51,10 @@ const loadOptions = [
 ]
 
 const later = {
-  revision: 'main',
   fallback: true,
   deviceId: 0,
   gpuMemoryLimit: 1,
-  cacheDir: '/tmp',
-  endpoint: 'https://example.com',
-  token: 'secret',
-  offline: true,
   providers: [],
-  refresh: true,
-  lock: 'x',
-  onDownload() {},
 }
 
 test('load options', async () => {
@@ -76,13 +68,33 @@ test('load options', async () => {
   }
 })
 
-test('options of a later version are refused, not ignored, and a secret is not shown', async () => {
+test('options of the Hub, of which only a revision is refused for a folder, and a token is never shown', async () => {
+  for (const [options, pattern] of [
+    [{ revision: '' }, /a non-empty string for `options\.revision`/],
+    [{ revision: 'main' }, /only a model on the Hub has revisions/],
+    [{ cacheDir: 5 }, /`options\.cacheDir`/],
+    [{ endpoint: '' }, /`options\.endpoint`/],
+    [{ offline: 1 }, /a boolean for `options\.offline`/],
+    [{ refresh: 'yes' }, /a boolean for `options\.refresh`/],
+    [{ lock: true }, /`options\.lock`/],
+    [{ onDownload: {} }, /a function for `options\.onDownload`/],
+  ]) {
+    assert.throws(() => new Embedder(model, options), bad(pattern))
+  }
+  for (const token of [['canary'], '']) {
+    assert.throws(() => new Embedder('owner/name', { token }), (error) => {
+      assert.doesNotMatch(error.message, /canary/)
+      return bad(/`options\.token`/)(error)
+    })
+  }
+  const given = { cacheDir: '/nowhere', endpoint: 'https://hub.invalid', token: 'secret', offline: true, refresh: true, lock: 'x', onDownload() {} }
+  assert.equal((await new Embedder(model, given).embed('a')).length, 32)
+})
+
+test('options of a later version are refused, not ignored', async () => {
   for (const [name, value] of Object.entries(later)) {
     for (const Class of [Embedder, Reranker]) {
-      assert.throws(() => new Class(model, { [name]: value }), (error) => {
-        assert.doesNotMatch(error.message, /secret/)
-        return bad(new RegExp(`not in this version.*\`options\\.${name}\``))(error)
-      })
+      assert.throws(() => new Class(model, { [name]: value }), bad(new RegExp(`not in this version.*\`options\\.${name}\``)))
     }
   }
   for (const name of ['timeoutMs', 'priority']) {

@@ -101,8 +101,7 @@ async function embedder(either: string | string[], frozen: readonly string[], na
   await model.embed('a', { batchSize: 8 })
   // @ts-expect-error: not in this version
   await model.embed('a', { timeoutMs: 5 })
-  // @ts-expect-error: not in this version
-  new Embedder('a', { token: 'secret' })
+  new Embedder('a', { token: 'secret', onDownload: ({ overall }) => void (overall.loaded satisfies number) })
   // @ts-expect-error: not in this version
   new Embedder('a', { device: 'cuda' })
   new Embedder('a', { token: undefined, revision: undefined })

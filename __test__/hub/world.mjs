@@ -83,9 +83,13 @@ export function assertSound(cacheDir, { partials = 0 } = {}) {
   return files
 }
 
-/** Runs a program of ES module source in a Node process of its own. `{ code, signal, stdout, stderr }`; `child` can be killed meanwhile. */
-export function inProcess(source, { env = {}, args = [], cwd = root, command = process.execPath } = {}) {
-  const child = spawn(command, ['--input-type=module', ...args, '-e', source], { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+/**
+ * Runs a program of ES module source in a Node process of its own. `{ code, signal, stdout, stderr }`; `child` can be killed meanwhile. `wrap` is
+ * a command that runs Node as its last argument, such as strace.
+ */
+export function inProcess(source, { env = {}, args = [], cwd = root, command = process.execPath, wrap = [] } = {}) {
+  const [program, ...rest] = [...wrap, command, '--input-type=module', ...args, '-e', source]
+  const child = spawn(program, rest, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (data) => (stdout += data))

@@ -4,6 +4,7 @@
 //! repository that has them, in the YAML at its top: `base_model: BAAI/bge-small-en-v1.5`.
 
 use super::name::ModelId;
+use super::repository::write;
 use super::snapshot::Snapshot;
 use crate::error::Result;
 use crate::files::Source;
@@ -12,7 +13,7 @@ const MAX_CARD: usize = 4 << 20;
 
 /// The one base of a model that has no `modules.json`. Of several nobody can say which one's files hold.
 pub(super) fn base(snapshot: &Snapshot) -> Result<Option<ModelId>> {
-    if snapshot.has("modules.json")? {
+    if snapshot.has("modules.json")? || (useless(snapshot).is_file() && !snapshot.request.refresh) {
         return Ok(None);
     }
     let Some(card) = snapshot.locate("README.md")? else { return Ok(None) };
@@ -23,6 +24,16 @@ pub(super) fn base(snapshot: &Snapshot) -> Result<Option<ModelId>> {
         [one] => ModelId::parse(one).ok().filter(|id| *id != snapshot.request.id),
         _ => None,
     })
+}
+
+/// Notes that the base lends nothing, so that it is not asked for again with each load: a cached model makes no request, and
+/// gives the same vectors without a network.
+pub(super) fn note_useless(snapshot: &Snapshot) {
+    drop(write(&useless(snapshot), b""));
+}
+
+fn useless(snapshot: &Snapshot) -> std::path::PathBuf {
+    snapshot.repository.stamps().join("no-base").join(snapshot.commit.as_str())
 }
 
 /// The values of `base_model` in the YAML between two lines of `---`.

@@ -317,6 +317,14 @@ fn unreachable(asked: &str, error: reqwest::Error) -> Failure {
             source: Some(source.into()),
         });
     }
+    if source.contains("proxy auth") {
+        return Failure::Final(Error::Download {
+            message: format!(
+                "{asked}: the proxy wants a user and a password, or others. Put them into HTTPS_PROXY: http://user:password@host:port"
+            ),
+            source: None,
+        });
+    }
     Failure::Passing { message: format!("{asked}: the server could not be reached"), source: Some(source), wait: None }
 }
 

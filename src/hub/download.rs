@@ -13,8 +13,8 @@ use super::name::{Commit, Etag, ModelId, Revision};
 use super::partial::Partial;
 use super::repository::Repository;
 use super::retry::Patience;
+use super::stamp;
 use super::tree::{Answered, Entry, Tree};
-use super::{disk, stamp};
 use crate::error::{Error, Result};
 use crate::loading::Loading;
 
@@ -23,6 +23,19 @@ const MAX_JSON: usize = 64 << 20;
 const MAX_PAGES: usize = 1000;
 /// Whole files with a wrong hash before the Hub, or what stands between, is taken at its word.
 const WRONG_FILES: u32 = 2;
+
+/// How often a partial file may be taken away before its download fails. Only where locks do nothing can that happen.
+const LOSSES: u32 = 4;
+
+/// How a transfer ended.
+enum Transferred {
+    /// The file is in its place.
+    Placed,
+    /// The Hub now gives it another hash than the list.
+    Changed,
+    /// Somebody took the partial file away.
+    Lost,
+}
 
 /// Downloads for one repository.
 #[derive(Clone)]
@@ -149,10 +162,24 @@ impl Downloads {
             *damaged = (!right).then_some(now);
             right
         };
-        if !is_there() {
+        for tries in 1.. {
+            if is_there() {
+                break;
+            }
             let turn = Exclusive::acquire(&self.repository, &entry.etag, &self.loading, is_there).await?;
-            if turn.is_some() && !is_there() && !self.transfer(commit, path, entry, number).await? {
-                return Ok(false);
+            if turn.is_none() || is_there() {
+                break;
+            }
+            match self.transfer(commit, path, entry, number).await? {
+                Transferred::Placed => break,
+                Transferred::Changed => return Ok(false),
+                Transferred::Lost if tries < LOSSES => {}
+                Transferred::Lost => {
+                    return Err(Error::Download {
+                        message: format!("Somebody removed {path} of {} while it was downloaded. Try again", self.id),
+                        source: None,
+                    });
+                }
             }
         }
         self.repository.point(commit, path, &entry.etag)?;
@@ -160,10 +187,9 @@ impl Downloads {
         Ok(true)
     }
 
-    async fn transfer(&self, commit: &Commit, path: &str, entry: &Entry, number: usize) -> Result<bool> {
+    async fn transfer(&self, commit: &Commit, path: &str, entry: &Entry, number: usize) -> Result<Transferred> {
         let url = self.client.file_url(&self.id, commit, path);
         let mut partial = Partial::open(&self.repository, entry)?;
-        disk::expect_room(&self.repository.blobs(), entry.size.saturating_sub(partial.length()))?;
         let mut wrong = 0;
         let mut patience = Patience::new(None);
         let done = self
@@ -200,7 +226,7 @@ impl Downloads {
             .await;
         let digests = match done {
             Ok(Some(digests)) => digests,
-            Ok(None) => return Ok(false),
+            Ok(None) => return Ok(Transferred::Changed),
             // Of a full disk nothing should be kept; what a broken network left is where the next try goes on.
             Err(error @ Error::Disk { .. }) => {
                 partial.discard();
@@ -208,14 +234,11 @@ impl Downloads {
             }
             Err(error) => return Err(error),
         };
-        if !partial.place(&self.repository)? && !self.repository.blob(&entry.etag).is_file() {
-            return Err(Error::Download {
-                message: format!("Somebody removed {path} of {} while it was downloaded. Try again", self.id),
-                source: None,
-            });
+        if !partial.place(&self.repository)? {
+            return Ok(Transferred::Lost);
         }
         stamp::note(&self.repository, &self.repository.blob(&entry.etag), &digests);
-        Ok(true)
+        Ok(Transferred::Placed)
     }
 
     /// One answer's bytes, into the partial file. `false` where the answer is of a file with another hash.

@@ -91,8 +91,9 @@ pub fn open(request: &Request, dtype: Option<&str>, lends: bool, loading: &Arc<L
         Ok(base) => Some(Arc::new(base)),
         Err(error @ (Error::ModelNotFound(_) | Error::Unauthorized(_))) => {
             loading.warn(format!(
-                "The card of {} names {} as its base, whose files cannot be read, so it is not known how to pool. {error}",
-                snapshot.request.id, request.id
+                "The card of {} names {} as its base, whose files cannot be read, so it is not known how to pool. Once they \
+                 can be, load the model with `refresh`, or run `npx vecrank pull {}`. {error}",
+                snapshot.request.id, request.id, snapshot.request.id
             ));
             None
         }
@@ -102,6 +103,9 @@ pub fn open(request: &Request, dtype: Option<&str>, lends: bool, loading: &Arc<L
         Some(base) if base.has("modules.json")? => Some(base),
         _ => None,
     };
+    if base.is_none() {
+        card::note_useless(&snapshot);
+    }
     Ok(Opened { snapshot, base })
 }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use once_cell::sync::Lazy;
 
+use super::disk;
 use super::name::Etag;
 use super::repository::{Repository, unique};
 use super::tree::Entry;
@@ -43,20 +44,30 @@ pub(super) struct Partial {
 
 impl Partial {
     /// A new partial file, with the bytes of an earlier one where there is one to take over.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] where it cannot be made, or the whole file has no room.
     pub fn open(repository: &Repository, entry: &Entry) -> Result<Self> {
         let blobs = repository.blobs();
         std::fs::create_dir_all(&blobs).map_err(|source| Error::unwritable(&blobs, source))?;
+        let fits = |left: &Leftover| left.is_free && left.length <= entry.size;
+        let left = leftovers(&blobs, Some(&entry.etag)).into_iter().filter(fits).max_by_key(|left| left.length);
+        // While it is copied both are there. Where that is too much, beginning again needs less room than going on.
+        let copied = left.as_ref().filter(|_| disk::expect_room(&blobs, entry.size).is_ok());
+        if let (Some(left), None) = (&left, copied) {
+            drop(std::fs::remove_file(&left.path));
+        }
+        disk::expect_room(&blobs, entry.size)?;
         let path = blobs.join(format!("{}.{}{ENDING}", entry.etag.as_str(), unique()));
-        let left =
-            leftovers(&blobs, Some(&entry.etag)).into_iter().filter(|left| left.is_free).max_by_key(|left| left.length);
         let file = File::create_new(&path).map_err(|source| Error::unwritable(&path, source))?;
         open_here().insert(path.clone());
         let mut partial = Partial { path, file, digest: digest_of(entry), length: 0, entry: entry.clone() };
-        if let Some(left) = left.filter(|left| left.length <= entry.size) {
+        if let Some(left) = copied {
             // What cannot be read is downloaded.
             if let Ok(file) = File::open(&left.path) {
                 partial.take_over(file, left.length)?;
             }
+            drop(std::fs::remove_file(&left.path));
         }
         Ok(partial)
     }
@@ -135,7 +146,7 @@ impl Partial {
     }
 
     fn unwritable(&self, source: std::io::Error) -> Error {
-        super::disk::full(&self.path, self.entry.size.saturating_sub(self.length), source)
+        disk::full(&self.path, self.entry.size.saturating_sub(self.length), source)
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::Request;
 use super::download::{Downloads, etag_of_link};
-use super::name::{Commit, Revision};
+use super::name::{Commit, Revision, check_path};
 use super::network::Network;
 use super::partial::sweep;
 use super::pins::{Pin, Pins};
@@ -33,7 +33,7 @@ pub struct Snapshot {
     pub request: Request,
     /// The commit.
     pub commit: Commit,
-    repository: Repository,
+    pub(super) repository: Repository,
     pins: Option<Pins>,
     network: Arc<Network>,
     loading: Arc<Loading>,
@@ -148,7 +148,8 @@ impl Snapshot {
     }
 
     fn presence(&self, path: &str) -> Presence {
-        if self.pins.as_ref().is_some_and(|pins| !pins.files.contains_key(path)) {
+        // No repository has a file with such a name, and it must not become part of a path.
+        if check_path(path).is_err() || self.pins.as_ref().is_some_and(|pins| !pins.files.contains_key(path)) {
             return Presence::Absent;
         }
         // Follows a link; one whose blob was deleted leads nowhere.
@@ -255,7 +256,11 @@ impl Snapshot {
 
     fn note_absent(&self, path: &str) {
         // Where the marker is news: a lock file's choice says nothing about the repository.
-        if self.pins.is_none() && !self.request.settings.offline && self.known_tree().is_some() {
+        if check_path(path).is_ok()
+            && self.pins.is_none()
+            && !self.request.settings.offline
+            && self.known_tree().is_some()
+        {
             self.repository.note_absent(&self.commit, path);
         }
     }
@@ -263,12 +268,12 @@ impl Snapshot {
     /// Compares a cached file with its hash and its pin.
     fn check(&self, path: &str) -> Result<std::result::Result<(), Damage>> {
         let pointer = self.repository.pointer(&self.commit, path);
-        let etag = etag_of_link(&pointer).or_else(|| self.known_tree()?.entry(path).map(|entry| entry.etag));
-        // The blob itself, so that its stamp serves all commits that have it.
-        let file = std::fs::canonicalize(&pointer).map_err(|source| Error::unreadable(&pointer, source))?;
-        let root =
-            std::fs::canonicalize(self.repository.root()).unwrap_or_else(|_| self.repository.root().to_path_buf());
-        let file = file.strip_prefix(&root).map_or(file.clone(), |inside| self.repository.root().join(inside));
+        let linked = etag_of_link(&pointer);
+        // The blob itself where the link leads to it, so that its stamp serves all commits that have it.
+        let blob = linked.as_ref().map(|etag| self.repository.blob(etag));
+        let same = |blob: &PathBuf| std::fs::canonicalize(blob).ok() == std::fs::canonicalize(&pointer).ok();
+        let file = blob.filter(same).unwrap_or_else(|| pointer.clone());
+        let etag = linked.or_else(|| self.known_tree()?.entry(path).map(|entry| entry.etag));
         let verified = match verify(&self.repository, &file, etag.as_ref(), &|| self.loading.is_stopped())? {
             Ok(verified) => verified,
             Err(damage) => return Ok(Err(damage)),

@@ -176,7 +176,9 @@ fn on_thread<'env>(
             reply.send(work());
         }
     });
-    if let (Err(error), Some(reply)) = (thread, take(&reply)) {
+    if let Err(error) = thread
+        && let Some(reply) = take(&reply)
+    {
         reply.send(Err(Error::runtime("A thread for the cache could not be started", error)));
     }
     Ok(promise)

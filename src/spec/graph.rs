@@ -82,14 +82,40 @@ fn fetch(folder: &ModelFolder, configs: &Configs, relative: String, dtype: Optio
     Ok(GraphFile { path, relative, dtype })
 }
 
-/// Transformers.js and Optimum put files in `onnx/`; some repositories keep `model.onnx` in the root.
+/// Transformers.js and Optimum put files in `onnx/`; some repositories keep them in the root. The name that Transformers.js
+/// knows is looked for in both before another tool's.
 fn candidates(transformer: &str, dtype: DType) -> Vec<String> {
-    let name = format!("model{}.onnx", dtype.suffix());
-    let mut list = vec![format!("{transformer}onnx/{name}"), format!("{transformer}{name}")];
+    let mut folders = vec![format!("{transformer}onnx/"), transformer.to_owned()];
     if !transformer.is_empty() {
-        list.extend([format!("onnx/{name}"), name]);
+        folders.extend(["onnx/".to_owned(), String::new()]);
     }
-    list
+    let own = format!("model{}.onnx", dtype.suffix());
+    let names = std::iter::once(own.as_str()).chain(other_names(dtype).iter().copied());
+    names.flat_map(|name| folders.iter().map(move |folder| format!("{folder}{name}"))).collect()
+}
+
+/// What Optimum (`model_optimized.onnx`) and `export_optimized_onnx_model` and `export_dynamic_quantized_onnx_model` of
+/// sentence-transformers call such a file. `O3` is not among them: its approximation of GELU gives other vectors.
+/// Files that were quantised for one kind of processor run on all; this one's kind comes first.
+fn other_names(dtype: DType) -> &'static [&'static str] {
+    match dtype {
+        DType::Fp32 => &["model_optimized.onnx", "model_O2.onnx", "model_O1.onnx"],
+        DType::Fp16 => &["model_O4.onnx"],
+        DType::Q8 | DType::Int8 if cfg!(target_arch = "aarch64") => &[
+            "model_qint8_arm64.onnx",
+            "model_qint8_avx512_vnni.onnx",
+            "model_qint8_avx512.onnx",
+            "model_qint8_avx2.onnx",
+        ],
+        DType::Q8 | DType::Int8 => &[
+            "model_qint8_avx512_vnni.onnx",
+            "model_qint8_avx512.onnx",
+            "model_qint8_avx2.onnx",
+            "model_qint8_arm64.onnx",
+        ],
+        DType::Uint8 => &["model_quint8_avx2.onnx"],
+        _ => &[],
+    }
 }
 
 fn declared_dtype(configs: &Configs) -> Result<Option<DType>> {
@@ -114,6 +140,12 @@ fn declared_dtype(configs: &Configs) -> Result<Option<DType>> {
 
 fn dtype_of(file: &str) -> Option<DType> {
     let stem = file.rsplit('/').next().unwrap_or(file).strip_suffix(".onnx")?;
+    if stem.starts_with("model_quint8_") {
+        return Some(DType::Uint8);
+    }
+    if stem.starts_with("model_qint8_") {
+        return Some(DType::Int8);
+    }
     let by_suffix =
         DType::ALL.into_iter().filter(|dtype| *dtype != DType::Fp32).find(|dtype| stem.ends_with(dtype.suffix()));
     by_suffix.or_else(|| (stem == "model").then_some(DType::Fp32))
@@ -129,5 +161,15 @@ mod tests {
         assert_eq!(dtype_of("onnx/model_q4f16.onnx"), Some(DType::Q4f16));
         assert_eq!(dtype_of("model_quantized.onnx"), Some(DType::Q8));
         assert_eq!(dtype_of("onnx/model_O3.onnx"), None);
+        assert_eq!(dtype_of("onnx/model_qint8_arm64.onnx"), Some(DType::Int8));
+        assert_eq!(dtype_of("onnx/model_quint8_avx2.onnx"), Some(DType::Uint8));
+    }
+
+    #[test]
+    fn the_own_name_is_looked_for_everywhere_before_another_tools() {
+        let list = candidates("", DType::Fp32);
+        assert_eq!(list[..3], ["onnx/model.onnx", "model.onnx", "onnx/model_optimized.onnx"]);
+        let list = candidates("0_Transformer/", DType::Q8);
+        assert_eq!(list[..4].last().map(String::as_str), Some("model_quantized.onnx"));
     }
 }

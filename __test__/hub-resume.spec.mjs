@@ -1,0 +1,270 @@
+// A download that was interrupted goes on where it stopped, and begins again where going on would mix two files. What was sent twice is
+// counted by the Hub; whether the result is right, node:crypto says.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { assertRight } from './hub/apart.mjs'
+import { failure } from './fixtures.mjs'
+import { assertWorks, pull, smallest } from './hub/drive.mjs'
+import { FakeHub } from './hub/hub.mjs'
+import { assertSound, filesIn, hashes, inProcess, soak, temporary, world } from './hub/world.mjs'
+
+const FILE = 'onnx/model.onnx'
+const MB = 1 << 20
+
+/** A repository with a large file of random bytes, which is no network: it is pulled, not loaded. */
+async function large(t, size = 2 * MB) {
+  const hub = await FakeHub.start()
+  t.after(() => hub.close())
+  const id = 'large/random'
+  const bytes = randomBytes(size)
+  const commit = hub.add(id, smallest({ [FILE]: bytes }))
+  const cacheDir = join(temporary(t), 'hub')
+  const folder = join(cacheDir, 'models--large--random')
+  const { sha256 } = hashes(bytes)
+  const blob = join(folder, 'blobs', sha256)
+  const isRight = () => readFileSync(blob).equals(bytes)
+  const partials = () => filesIn(join(folder, 'blobs')).filter((name) => name.endsWith('.incomplete'))
+  return { hub, id, bytes, size, commit, cacheDir, folder, blob, sha256, isRight, partials }
+}
+
+const ranges = (hub) => hub.requests.filter(({ server, file }) => server === 'cdn' && file === FILE).map(({ range }) => range)
+
+test('a connection that breaks after every megabyte costs no byte twice, in one load', async (t) => {
+  const all = await large(t, (soak ? 50 : 20) * MB)
+  all.hub.fault({ file: FILE }, { cutEvery: MB })
+  await pull(all)
+  assert.ok(all.isRight())
+  const sent = all.hub.bytes(FILE)
+  assert.ok(sent <= 1.05 * all.size, `${sent} bytes for ${all.size}`)
+  assertSound(all.cacheDir)
+})
+
+/** What comes instead of the second half of the file, as often as a part of it is asked for. */
+const rest = {
+  'a server that knows no ranges': { fault: { ignoreRange: true } },
+  416: { fault: { status: 416 } },
+  'a part without its place': { fault: { headers: { 'content-range': null } } },
+  'a part from the start': { fault: { headers: { 'content-range': 'bytes 0-1048575/2097152' } } },
+  'a part that begins too late': { fault: { headers: { 'content-range': 'bytes 1048577-2097151/2097152' } } },
+  'a part that ends too early': { fault: { headers: { 'content-range': 'bytes 1048576-2097150/2097152' } } },
+  'a part of a file of another size': { fault: { headers: { 'content-range': 'bytes 1048576-2097151/2097153' } } },
+  'a part of nothing known': { fault: { headers: { 'content-range': 'bytes */2097152' } } },
+  'a part in other units': { fault: { headers: { 'content-range': 'lines 1048576-2097151/2097152' } } },
+  'a part that is shorter than it says': { fault: { short: 1 } },
+  'a part that is longer than it says': { fault: { long: 1 } },
+  'a part that is compressed': { fault: { gzip: true } },
+  'a part of another version of the file': { fault: { flip: 2 * MB * 8 - 1 } },
+  'a page': { fault: { html: true } },
+}
+
+describe('what is not the rest of the file is not appended to it', { concurrency: true }, () => {
+  for (const [name, { fault }] of Object.entries(rest)) {
+    test(`${name}: begins again, and succeeds`, async (t) => {
+      const all = await large(t)
+      all.hub.fault({ server: 'cdn', file: FILE }, { cut: MB }, { times: 1 })
+      all.hub.fault({ server: 'cdn', file: FILE, range: /./ }, fault)
+      await pull(all)
+      assert.ok(all.isRight())
+      const asked = ranges(all.hub)
+      assert.deepEqual(asked.slice(0, 2), [undefined, `bytes=${MB}-`], 'it did ask for the rest')
+      assert.ok(all.hub.bytes(FILE) <= 2.6 * all.size, `${all.hub.bytes(FILE)} bytes for ${all.size}`)
+      assertSound(all.cacheDir)
+    })
+  }
+})
+
+test('a branch that moves in the middle of a download does not mix two versions', async (t) => {
+  const all = await large(t)
+  const other = randomBytes(all.size)
+  all.hub.fault({ server: 'cdn', file: FILE }, { cut: MB }, { times: 1 })
+  const undo = all.hub.fault({ server: 'hub', file: FILE, range: /./ }, { status: 403 })
+  await assert.rejects(pull(all), failure('ERR_UNAUTHORIZED'))
+  undo()
+  const moved = all.hub.add(all.id, smallest({ [FILE]: other }))
+  assert.notEqual(moved, all.commit)
+  const { parts } = await pull(all)
+  assert.equal(parts[0].commit, moved)
+  assert.ok(readFileSync(join(parts[0].path, FILE)).equals(other))
+  assert.deepEqual(ranges(all.hub), [undefined, undefined])
+  // What the first had brought is of use to who asks for that commit.
+  await pull({ ...all, revision: all.commit })
+  assert.ok(all.isRight())
+  assert.deepEqual(ranges(all.hub), [undefined, undefined, `bytes=${MB}-`])
+  assertSound(all.cacheDir)
+})
+
+describe('a file that has another hash than the list says', { concurrency: true }, () => {
+  const another = `"${'a'.repeat(64)}"`
+
+  test('once: it is asked for again, and begun again', async (t) => {
+    const all = await large(t)
+    all.hub.fault({ server: 'cdn', file: FILE }, { cut: MB }, { times: 1 })
+    all.hub.fault({ server: 'hub', file: FILE, range: /./ }, { etag: another }, { times: 1 })
+    await pull(all)
+    assert.ok(all.isRight())
+    assertSound(all.cacheDir)
+  })
+
+  test('for good: an error that says so, and nothing is kept', async (t) => {
+    const all = await large(t)
+    all.hub.fault({ server: 'hub', file: FILE }, { etag: another })
+    await assert.rejects(pull(all), failure('ERR_CORRUPT', /onnx\/model\.onnx of large\/random with one hash and sends it with another/))
+    assert.deepEqual(all.partials(), [])
+    assertSound(all.cacheDir)
+  })
+
+  test('because the list is old: the Hub is asked for it anew', async (t) => {
+    // A server that was put up anew, with other files under the same commit: the kept list and what an earlier download left are of before.
+    const all = await large(t)
+    const list = join(all.folder, 'trees', `${all.commit}.json`)
+    await pull({ ...all, cacheDir: join(all.cacheDir, 'other') })
+    const before = readFileSync(join(all.cacheDir, 'other/models--large--random/trees', `${all.commit}.json`), 'utf8')
+    mkdirSync(join(all.folder, 'trees'), { recursive: true })
+    mkdirSync(join(all.folder, 'blobs'), { recursive: true })
+    writeFileSync(list, before.replaceAll(all.sha256, 'a'.repeat(64)))
+    assert.notEqual(readFileSync(list, 'utf8'), before)
+    writeFileSync(join(all.folder, 'blobs', `${'a'.repeat(64)}.${goneProcess()}-0.incomplete`), all.bytes.subarray(0, MB))
+    all.hub.clear()
+    await pull(all)
+    assert.ok(all.isRight())
+    assert.equal(readFileSync(list, 'utf8'), before)
+    assert.equal(ranges(all.hub).at(-1), undefined, 'from the start, though there were bytes of the other file')
+  })
+
+  test('and a kept list has another size: asked for anew too', async (t) => {
+    const all = await large(t)
+    await pull(all)
+    const list = join(all.folder, 'trees', `${all.commit}.json`)
+    const { files, ...format } = JSON.parse(readFileSync(list, 'utf8'))
+    Object.assign(files[FILE], { size: 100, lfs_size: 100, lfs_sha256: 'a'.repeat(64) })
+    writeFileSync(list, JSON.stringify({ ...format, files }))
+    // A cache that is empty but for the list.
+    for (const name of ['blobs', 'snapshots', '.vecrank']) rmSync(join(all.folder, name), { recursive: true })
+    await pull(all)
+    assert.ok(all.isRight())
+  })
+})
+
+describe('an interrupted download goes on in a later load', { concurrency: true }, () => {
+  const program = (all, more = '') => `
+    import { pull } from './__test__/hub/drive.mjs'
+    const { url, id, cacheDir } = ${JSON.stringify({ url: all.hub.url, id: all.id, cacheDir: all.cacheDir })}
+    await pull({ hub: { url }, id, cacheDir }).then(() => console.log('pulled'), ({ code }) => console.log(code))
+    ${more}`
+  /** Half of the file comes, and then nothing for this load: what is refused is not tried again. */
+  const breakOff = ({ hub }) => {
+    hub.fault({ server: 'cdn', file: FILE }, { cut: MB }, { times: 1 })
+    return hub.fault({ server: 'hub', file: FILE, range: /./ }, { status: 403 })
+  }
+  const assertResumed = (all) => {
+    assert.ok(all.isRight())
+    assert.deepEqual(ranges(all.hub), [undefined, `bytes=${MB}-`])
+    assert.ok(all.hub.bytes(FILE) <= 1.05 * all.size, `${all.hub.bytes(FILE)} bytes for ${all.size}`)
+    assertSound(all.cacheDir)
+  }
+
+  test('in the same process', async (t) => {
+    const all = await large(t)
+    const mend = breakOff(all)
+    await assert.rejects(pull(all), failure('ERR_UNAUTHORIZED'))
+    assert.equal(all.partials().length, 1)
+    mend()
+    await pull(all)
+    assertResumed(all)
+  })
+
+  test('in another process, after the first has ended', async (t) => {
+    const all = await large(t)
+    const mend = breakOff(all)
+    const first = await inProcess(program(all)).ended
+    assert.equal(first.stdout.trim(), 'ERR_UNAUTHORIZED', first.stderr)
+    mend()
+    await pull(all)
+    assertResumed(all)
+  })
+
+  test('in another process, while the first goes on to live', async (t) => {
+    const all = await large(t)
+    const mend = breakOff(all)
+    const first = inProcess(program(all, 'setInterval(() => {}, 1000)'))
+    t.after(() => first.child.kill('SIGKILL'))
+    await new Promise((resolve) => first.child.stdout.on('data', resolve))
+    mend()
+    await pull(all)
+    assertResumed(all)
+  })
+
+  test('in the same process, after its signal has ended the first', async (t) => {
+    const { hub, cacheDir, id, make } = await world(t)
+    // Weights beside the graph are fetched with it, because they are there. They are not read, as the graph does not name them.
+    const weights = 'onnx/model.onnx_data'
+    const bytes = randomBytes(4 * MB)
+    hub.add(id, { ...modelFiles(), [weights]: bytes })
+    const slow = hub.fault({ server: 'cdn', file: weights }, { rate: 4 * MB })
+    const controller = new AbortController()
+    const aborted = make({ signal: controller.signal, onDownload: ({ file, loaded }) => file === weights && loaded > MB && controller.abort() }).load()
+    await assert.rejects(aborted, { name: 'AbortError' })
+    slow()
+    await assertWorks(await make().load())
+    const [first, second] = hub.requests.filter(({ server, file }) => server === 'cdn' && file === weights)
+    const from = Number(/^bytes=(\d+)-$/.exec(second.range)[1])
+    assert.ok(from > MB && from <= first.sent, `from ${from}, where ${first.sent} had come`)
+    assert.ok(hub.bytes(weights) <= 1.05 * bytes.length, `${hub.bytes(weights)} bytes for ${bytes.length}`)
+    assertSound(cacheDir)
+  })
+})
+
+describe('what an earlier download left is not trusted', { concurrency: true }, () => {
+  const half = (bytes) => bytes.subarray(0, MB)
+  const wrong = (bytes) => bytes.map((byte, at) => (at === 1000 ? byte ^ 1 : byte))
+  /** `left` of the right bytes; which ranges of the file are then asked for. */
+  const leftovers = {
+    'half of it, right': { left: half, asked: [`bytes=${MB}-`] },
+    'half of it, with a wrong bit': { left: (bytes) => wrong(half(bytes)), asked: [`bytes=${MB}-`, undefined] },
+    'all of it, right': { left: (bytes) => bytes, asked: [] },
+    'all of it, with a wrong bit': { left: wrong, asked: [undefined] },
+    'more than all of it': { left: (bytes) => Buffer.concat([bytes, Buffer.from('!')]), asked: [undefined] },
+    nothing: { left: () => Buffer.alloc(0), asked: [undefined] },
+  }
+  for (const [name, { left, asked }] of Object.entries(leftovers)) {
+    test(`${name}`, async (t) => {
+      const all = await large(t)
+      mkdirSync(join(all.folder, 'blobs'), { recursive: true })
+      writeFileSync(`${all.blob}.${goneProcess()}-0.incomplete`, left(all.bytes))
+      await pull(all)
+      assert.ok(all.isRight())
+      assert.deepEqual(ranges(all.hub), asked)
+      assertSound(all.cacheDir)
+    })
+  }
+
+  test('the longest of several is used, and all of them go', async (t) => {
+    const all = await large(t)
+    mkdirSync(join(all.folder, 'blobs'), { recursive: true })
+    for (const size of [1000, MB, 5000]) writeFileSync(`${all.blob}.${goneProcess()}-${size}.incomplete`, all.bytes.subarray(0, size))
+    await pull(all)
+    assert.ok(all.isRight())
+    assert.deepEqual(ranges(all.hub), [`bytes=${MB}-`])
+    assertSound(all.cacheDir)
+  })
+
+  test('nor is one of a file of that name in another repository', async (t) => {
+    const all = await large(t)
+    mkdirSync(join(all.folder, 'blobs'), { recursive: true })
+    writeFileSync(join(all.folder, 'blobs', `${'b'.repeat(64)}.${goneProcess()}-0.incomplete`), half(all.bytes))
+    await pull(all)
+    assert.deepEqual(ranges(all.hub), [undefined])
+    assert.equal(all.partials().length, 1, 'of another file: not ours to take away before a day has passed')
+  })
+})
+
+/** The number of a process that has ended. */
+function goneProcess() {
+  return spawnSync(process.execPath, ['-e', '']).pid
+}
