@@ -61,4 +61,4 @@ function packageFolder(start) {
   }
 }
 
-module.exports = { LOCK_FILE, applicationFolders, hubModel, hubSettings, lockFile }
+module.exports = { LOCK_FILE, applicationFolders, hubModel, hubSettings, lockFile, packageFolder }

@@ -158,6 +158,8 @@ pub struct LoadOptions {
     pub path: std::path::PathBuf,
     /// A folder that lends the small files of sentence-transformers that `path` lacks.
     pub base: Option<std::path::PathBuf>,
+    /// What a lock file pins of the files, in short: loads under different pins do not share a model.
+    pub pinned: Option<String>,
     /// Weights to use. Default [`DType::Auto`].
     pub dtype: DType,
     /// An explicit ONNX file inside the folder; wins over `dtype`.
@@ -188,6 +190,7 @@ impl LoadOptions {
             product,
             path: path.into(),
             base: None,
+            pinned: None,
             dtype: DType::Auto,
             file: None,
             threads: available_threads(),

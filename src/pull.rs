@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hub::{self, LockFile, Pin, Pins, Request};
 use crate::loading::Loading;
 use crate::options::{LoadOptions, Product};
@@ -46,6 +46,8 @@ pub fn pull(
     write_lock: Option<PathBuf>,
     loading: &Arc<Loading>,
 ) -> Result<Pulled> {
+    // Read first: nothing should be downloaded for a lock file that cannot be added to.
+    let lock = write_lock.map(|path| Ok::<_, Error>((LockFile::read(&path)?.unwrap_or_default(), path))).transpose()?;
     let dtype = options.file.is_none().then(|| options.dtype.as_str());
     let lends = product != Some(Product::Reranker);
     let opened = hub::open(request, dtype, lends, loading)?;
@@ -76,8 +78,7 @@ pub fn pull(
             files: snapshot.used(),
         })
         .collect();
-    if let Some(path) = write_lock {
-        let mut lock = LockFile::read(&path)?.unwrap_or_default();
+    if let Some((mut lock, path)) = lock {
         for (number, (part, snapshot)) in
             parts.iter().zip(std::iter::once(&opened.snapshot).chain(&opened.base)).enumerate()
         {

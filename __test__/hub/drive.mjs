@@ -1,7 +1,9 @@
 // Ways to use the Hub's models in tests: the downloader alone, without a session, for hundreds of downloads and files that are no networks;
 // and the oracle for those that are.
 
+import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { assertRight, texts } from './apart.mjs'
 
 const require = createRequire(import.meta.url)
@@ -39,4 +41,27 @@ export async function inTurns(items, width, work) {
 /** Checks that an embedder of `zoo/bert-mean` gives the vectors that Python's has. */
 export async function assertWorks(embedder) {
   assertRight(await embedder.embed(texts))
+}
+
+/** Waits until `holds()`, looking often, and fails after `limit` milliseconds. */
+export async function until(holds, limit, what) {
+  const end = performance.now() + limit
+  while (!holds()) {
+    assert.ok(performance.now() < end, `not within ${limit} ms: ${what}`)
+    await sleep(2)
+  }
+}
+
+/** Calls `work` with environment variables set. They are read when a load begins, so only its first step sees them. */
+export function withVariables(variables, work) {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]])
+  Object.assign(process.env, variables)
+  try {
+    return work()
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+  }
 }

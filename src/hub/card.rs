@@ -4,7 +4,6 @@
 //! repository that has them, in the YAML at its top: `base_model: BAAI/bge-small-en-v1.5`.
 
 use super::name::ModelId;
-use super::repository::write;
 use super::snapshot::Snapshot;
 use crate::error::Result;
 use crate::files::Source;
@@ -29,7 +28,7 @@ pub(super) fn base(snapshot: &Snapshot) -> Result<Option<ModelId>> {
 /// Notes that the base lends nothing, so that it is not asked for again with each load: a cached model makes no request, and
 /// gives the same vectors without a network.
 pub(super) fn note_useless(snapshot: &Snapshot) {
-    drop(write(&useless(snapshot), b""));
+    drop(snapshot.repository.write(&useless(snapshot), b""));
 }
 
 fn useless(snapshot: &Snapshot) -> std::path::PathBuf {

@@ -147,13 +147,13 @@ impl Client {
         patience: &mut Patience,
         mut attempt: impl AsyncFnMut(&mut Patience) -> std::result::Result<T, Failure>,
     ) -> Result<T> {
-        let mut number = 1;
         loop {
             let (message, source, wait) = match attempt(patience).await {
                 Ok(value) => return Ok(value),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Passing { message, source, wait }) => (message, source, wait),
             };
+            let number = patience.failed();
             let delay = wait.map_or_else(|| pause(number), |wait| wait + pause(1));
             if number >= TRIES || delay >= patience.left() {
                 let asked =
@@ -167,7 +167,6 @@ impl Client {
                 });
             }
             tokio::time::sleep(delay).await;
-            number += 1;
         }
     }
 

@@ -96,7 +96,7 @@ impl Downloads {
         let mut body = Vec::new();
         while let Some(bytes) = self.next_bytes(&mut response, &asked, patience).await? {
             body.extend_from_slice(&bytes);
-            if body.len() > MAX_JSON || !patience.progress(bytes.len() as u64) {
+            if body.len() > MAX_JSON || !patience.progress(bytes.len() as u64, body.len() as u64) {
                 return Err(Failure::Final(no_hub(&asked, "is too long or too slow")));
             }
         }
@@ -167,10 +167,8 @@ impl Downloads {
                 break;
             }
             let turn = Exclusive::acquire(&self.repository, &entry.etag, &self.loading, is_there).await?;
-            if turn.is_none() || is_there() {
-                break;
-            }
-            match self.transfer(commit, path, entry, number).await? {
+            let Some(turn) = turn.filter(|_| !is_there()) else { break };
+            match self.transfer(commit, path, entry, number, turn.is_held()).await? {
                 Transferred::Placed => break,
                 Transferred::Changed => return Ok(false),
                 Transferred::Lost if tries < LOSSES => {}
@@ -187,9 +185,16 @@ impl Downloads {
         Ok(true)
     }
 
-    async fn transfer(&self, commit: &Commit, path: &str, entry: &Entry, number: usize) -> Result<Transferred> {
+    async fn transfer(
+        &self,
+        commit: &Commit,
+        path: &str,
+        entry: &Entry,
+        number: usize,
+        alone: bool,
+    ) -> Result<Transferred> {
         let url = self.client.file_url(&self.id, commit, path);
-        let mut partial = Partial::open(&self.repository, entry)?;
+        let mut partial = Partial::open(&self.repository, entry, alone)?;
         let mut wrong = 0;
         let mut patience = Patience::new(None);
         let done = self
@@ -293,7 +298,7 @@ impl Downloads {
             }
             partial.append(&bytes)?;
             self.loading.report(number, partial.length());
-            if !patience.progress(bytes.len() as u64) {
+            if !patience.progress(bytes.len() as u64, partial.length()) {
                 return Err(Failure::Final(Error::Download {
                     message: format!("{}: less than 1 KiB a second came for 25 s", answer.asked),
                     source: None,

@@ -18,10 +18,15 @@ const PATIENCE: Duration = Duration::from_secs(25);
 /// The right to download a file, given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Exclusive {
-    _file: Option<File>,
+    file: Option<File>,
 }
 
 impl Exclusive {
+    /// Whether the system vouches for it: not on a disk without locks, and not where a stuck holder was passed by.
+    pub fn is_held(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Waits for the right, or for `is_there`: somebody else has brought the file (`None`).
     ///
     /// # Errors
@@ -39,9 +44,9 @@ impl Exclusive {
         let mut holder = Holder::default();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Some(Exclusive { _file: Some(file) })),
+                Ok(()) => return Ok(Some(Exclusive { file: Some(file) })),
                 // A disk without locks.
-                Err(TryLockError::Error(_)) => return Ok(Some(Exclusive { _file: None })),
+                Err(TryLockError::Error(_)) => return Ok(Some(Exclusive { file: None })),
                 Err(TryLockError::WouldBlock) => {}
             }
             if is_there() {
@@ -51,7 +56,7 @@ impl Exclusive {
                 return Err(Error::Cancelled);
             }
             if holder.is_stuck(repository, etag) {
-                return Ok(Some(Exclusive { _file: None }));
+                return Ok(Some(Exclusive { file: None }));
             }
             tokio::time::sleep(LOOK).await;
         }

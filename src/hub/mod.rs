@@ -58,6 +58,14 @@ pub struct Request {
     pub lock: Option<PathBuf>,
 }
 
+impl Request {
+    /// The revision as an option of the command line; nothing for `main`.
+    fn at(&self) -> String {
+        let revision = self.revision.as_str();
+        if revision == "main" { String::new() } else { format!(" --revision {revision}") }
+    }
+}
+
 /// An opened model: its commit, and the repository that lends it small files.
 #[derive(Debug, Clone)]
 pub struct Opened {
@@ -122,18 +130,20 @@ fn pinned(file: &LockFile, path: &Path, request: &Request, dtype: Option<&str>) 
     let Request { id, revision, .. } = request;
     let pins = file.pins(id, revision).ok_or_else(|| {
         Error::FileNotFound(format!(
-            "{} does not pin {id} at '{revision}', and only what it pins is loaded. Run `npx vecrank pull {id} --lock`",
-            path.display()
+            "{} does not pin {id} at '{revision}', and only what it pins is loaded. Run `npx vecrank pull {id}{} --lock`",
+            path.display(),
+            request.at()
         ))
     })?;
     match dtype {
         Some(dtype) if !pins.dtypes.contains(dtype) => {
             let known: Vec<_> = pins.dtypes.iter().map(|known| format!("'{known}'")).collect();
             Err(Error::FileNotFound(format!(
-                "{} pins {id} for dtype {}, not for '{dtype}'. Load it with that `dtype`, or run `npx vecrank pull {id} --dtype \
+                "{} pins {id} for dtype {}, not for '{dtype}'. Load it with that `dtype`, or run `npx vecrank pull {id}{} --dtype \
                  {dtype} --lock`",
                 path.display(),
-                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+                if known.is_empty() { "none".to_owned() } else { known.join(", ") },
+                request.at()
             )))
         }
         _ => Ok(pins.clone()),

@@ -43,14 +43,15 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// A new partial file, with the bytes of an earlier one where there is one to take over.
+    /// A new partial file, with the bytes of an earlier one where there is one to take over. `alone`: the caller holds the
+    /// file's lock, so whoever wrote the earlier one does not write to it now, though it may be alive.
     ///
     /// # Errors
     /// [`Error::Disk`] where it cannot be made, or the whole file has no room.
-    pub fn open(repository: &Repository, entry: &Entry) -> Result<Self> {
+    pub fn open(repository: &Repository, entry: &Entry, alone: bool) -> Result<Self> {
         let blobs = repository.blobs();
         std::fs::create_dir_all(&blobs).map_err(|source| Error::unwritable(&blobs, source))?;
-        let fits = |left: &Leftover| left.is_free && left.length <= entry.size;
+        let fits = |left: &Leftover| (left.is_free || alone && !left.is_open_here) && left.length <= entry.size;
         let left = leftovers(&blobs, Some(&entry.etag)).into_iter().filter(fits).max_by_key(|left| left.length);
         // While it is copied both are there. Where that is too much, beginning again needs less room than going on.
         let copied = left.as_ref().filter(|_| disk::expect_room(&blobs, entry.size).is_ok());
@@ -166,17 +167,33 @@ fn digest_of(entry: &Entry) -> Digest {
     }
 }
 
-/// Removes what was left more than a day ago, by anybody.
+/// Removes what nobody comes back for: partial files of more than a day ago, by anybody, those of files that are there, and
+/// what killed processes were making.
 pub(super) fn sweep(repository: &Repository) {
-    for left in leftovers(&repository.blobs(), None).into_iter().filter(|left| left.age > STALE) {
-        drop(std::fs::remove_file(left.path));
+    for left in leftovers(&repository.blobs(), None) {
+        let is_there = || repository.blobs().join(&left.etag).is_file();
+        if left.age > STALE || (left.is_free && left.is_ours && is_there()) {
+            drop(std::fs::remove_file(left.path));
+        }
+    }
+    for entry in std::fs::read_dir(repository.workshop()).into_iter().flatten().flatten() {
+        let gone = entry.file_name().to_str().is_some_and(has_ended);
+        let age = entry.metadata().ok().and_then(|metadata| age(&metadata)).unwrap_or_default();
+        if gone || age > STALE {
+            drop(std::fs::remove_file(entry.path()));
+        }
     }
 }
 
 struct Leftover {
     path: PathBuf,
+    etag: String,
+    /// Made by vecrank: Python's have another form, and are swept but not taken over.
+    is_ours: bool,
     length: u64,
     age: Duration,
+    /// This process writes to it.
+    is_open_here: bool,
     /// Nobody writes to it any more.
     is_free: bool,
 }
@@ -186,24 +203,32 @@ fn leftovers(blobs: &Path, etag: Option<&Etag>) -> Vec<Leftover> {
     for entry in std::fs::read_dir(blobs).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(ENDING)) else { continue };
-        // Python's partial files have another form; they are swept, not taken over.
         let (of, writer) = stem.split_once('.').unwrap_or((stem, ""));
-        if etag.is_some_and(|etag| etag.as_str() != of || writer.is_empty()) {
+        let is_ours = !writer.is_empty();
+        if etag.is_some_and(|etag| etag.as_str() != of || !is_ours) {
             continue;
         }
         let Ok(metadata) = entry.metadata() else { continue };
-        let age =
-            metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
+        let age = age(&metadata).unwrap_or_default();
         let path = entry.path();
-        let is_free = !open_here().contains(&path) && (age > FRESH || is_gone(writer));
-        found.push(Leftover { path, length: metadata.len(), age, is_free });
+        let is_open_here = open_here().contains(&path);
+        let is_free = !is_open_here && (age > FRESH || is_gone(writer));
+        found.push(Leftover { path, etag: of.to_owned(), is_ours, length: metadata.len(), age, is_open_here, is_free });
     }
     found
 }
 
+fn age(metadata: &std::fs::Metadata) -> Option<Duration> {
+    SystemTime::now().duration_since(metadata.modified().ok()?).ok()
+}
+
 /// Whether the process that wrote it is known to have ended, or is this one, which knows what it has open.
 fn is_gone(writer: &str) -> bool {
-    let Some(process) = writer.split('-').next().and_then(|digits| digits.parse::<u32>().ok()) else { return false };
-    let has_ended = || Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{process}")).exists();
-    process == std::process::id() || has_ended()
+    writer.split('-').next() == Some(std::process::id().to_string().as_str()) || has_ended(writer)
+}
+
+/// Whether the process whose number a name begins with is known to have ended.
+fn has_ended(name: &str) -> bool {
+    let Some(process) = name.split('-').next().and_then(|digits| digits.parse::<u32>().ok()) else { return false };
+    Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{process}")).exists()
 }

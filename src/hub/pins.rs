@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::name::{Commit, ModelId, Revision, check_path};
-use super::repository::{is_absent, write};
+use super::name::{Commit, ModelId, Revision, check_path, is_hex};
+use super::repository::{is_absent, unique, write_by};
 use super::stamp::Verified;
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 
 /// Version of the format.
@@ -69,7 +70,10 @@ impl LockFile {
             Err(source) => return Err(Error::unreadable(path, source)),
         };
         let damaged = |what: String| Error::Corrupt {
-            message: format!("{} {what}. Write it anew with `npx vecrank pull <model> --lock`", path.display()),
+            message: format!(
+                "{} {what}. Take it from version control again, or delete it and write it with `npx vecrank pull <model> --lock`",
+                path.display()
+            ),
         };
         let file: LockFile = serde_json::from_slice(&bytes)
             .map_err(|error| damaged(format!("is not a lock file of vecrank ({error})")))?;
@@ -79,7 +83,7 @@ impl LockFile {
         for (id, revisions) in &file.models {
             ModelId::parse(id).map_err(|error| damaged(format!("names a model that cannot be: {error}")))?;
             for (revision, pins) in revisions {
-                let hashes = pins.files.values().all(|pin| super::name::Etag::parse(&pin.sha256).is_some());
+                let hashes = pins.files.values().all(|pin| is_hex(&pin.sha256, 64));
                 let paths = pins.files.keys().all(|path| check_path(path).is_ok());
                 if Revision::parse(revision).is_err() || pins.commit().is_none() || !hashes || !paths {
                     return Err(damaged(format!("holds a commit, a path or a hash of {id} that cannot be")));
@@ -122,13 +126,21 @@ impl LockFile {
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut text = serde_json::to_vec_pretty(self).unwrap_or_default();
         text.push(b'\n');
-        write(path, &text)
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        write_by(&path.with_file_name(format!("{name}.{}.tmp", unique())), path, &text)
     }
 }
 
 impl Pins {
     pub(super) fn commit(&self) -> Option<Commit> {
         Commit::parse(&self.commit)
+    }
+
+    /// Equal for equal pins: what was loaded under one lock file does not answer for another.
+    pub(super) fn fingerprint(&self) -> String {
+        let mut digest = Digest::sha256();
+        digest.update(&serde_json::to_vec(self).unwrap_or_default());
+        digest.finish().sha256
     }
 }
 

@@ -6,7 +6,7 @@
 //!                     refs/<branch>                     the commit that a branch stood for
 //!                     .no_exist/<commit>/<path>         a file that the commit does not have
 //!                     trees/<commit>.json               all files of a commit
-//!                     .vecrank/…                        which files were verified (stamp.rs)
+//!                     .vecrank/…                        which files were verified (stamp.rs); files that are being made
 //! .locks/models--owner--name/<etag>.lock
 //! ```
 //!
@@ -85,8 +85,8 @@ impl Repository {
     /// [`Error::Disk`], [`Error::Corrupt`] where the file holds something else than a commit.
     pub fn commit_of(&self, revision: &Revision) -> Result<Option<Commit>> {
         let path = self.reference(revision);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
+        let text = match std::fs::read(&path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if is_absent(&error) => return Ok(None),
             // A folder of branches (`feature/x`) is not the branch `feature`.
             Err(_) if path.is_dir() => return Ok(None),
@@ -94,8 +94,6 @@ impl Repository {
         };
         match Commit::parse(text.trim()) {
             Some(commit) => Ok(Some(commit)),
-            // A reference cut short by a crash of another program: the Hub is asked again.
-            None if text.trim().is_empty() => Ok(None),
             None => Err(Error::Corrupt {
                 message: format!("{} holds no commit. Delete it and load the model online", path.display()),
             }),
@@ -103,7 +101,7 @@ impl Repository {
     }
 
     pub(super) fn set_commit_of(&self, revision: &Revision, commit: &Commit) -> Result<()> {
-        write(&self.reference(revision), commit.as_str().as_bytes())
+        self.write(&self.reference(revision), commit.as_str().as_bytes())
     }
 
     pub(super) fn is_known_absent(&self, commit: &Commit, path: &str) -> bool {
@@ -114,12 +112,29 @@ impl Repository {
     pub(super) fn note_absent(&self, commit: &Commit, path: &str) {
         let marker = self.absent(commit, path);
         if !marker.is_file() {
-            drop(write(&marker, b""));
+            drop(self.write(&marker, b""));
         }
     }
 
     fn absent(&self, commit: &Commit, path: &str) -> PathBuf {
         self.root.join(".no_exist").join(commit.as_str()).join(path)
+    }
+
+    /// Writes a small file whole.
+    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        make_parent(path)?;
+        write_by(&self.fresh()?, path, bytes)
+    }
+
+    /// Where files are made that get their name by renaming: what a killed process leaves there is seen by nobody.
+    pub(super) fn workshop(&self) -> PathBuf {
+        self.root.join(".vecrank").join("tmp")
+    }
+
+    fn fresh(&self) -> Result<PathBuf> {
+        let path = self.workshop().join(unique());
+        make_parent(&path)?;
+        Ok(path)
     }
 
     /// Makes `path` of the commit name the blob. What is there and right stays: a reader never finds it gone.
@@ -135,7 +150,7 @@ impl Repository {
         if std::fs::symlink_metadata(&pointer).is_ok_and(|found| found.is_dir()) {
             std::fs::remove_dir_all(&pointer).map_err(|source| Error::unwritable(&pointer, source))?;
         }
-        let fresh = beside(&pointer);
+        let fresh = self.fresh()?;
         let up = "../".repeat(2 + path.matches('/').count());
         let linked = self.symlinks && symlink(Path::new(&format!("{up}blobs/{}", etag.as_str())), &fresh).is_ok();
         // Without symbolic links: a second name of the same file, and where that is impossible too, a copy.
@@ -166,12 +181,6 @@ pub(super) fn is_absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// A name beside `path` that nobody else uses.
-pub(super) fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    path.with_file_name(format!("{}.{}.tmp", name.chars().take(100).collect::<String>(), unique()))
-}
-
 /// A word that no other process and thread has: process, start of this one's counting, count.
 pub(super) fn unique() -> String {
     use std::hash::{BuildHasher, Hasher};
@@ -187,15 +196,13 @@ pub(super) fn make_parent(path: &Path) -> Result<()> {
     std::fs::create_dir_all(parent).map_err(|source| Error::unwritable(parent, source))
 }
 
-/// Writes a small file whole.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    make_parent(path)?;
-    let fresh = beside(path);
-    let written = std::fs::File::create(&fresh)
+/// Writes a small file whole: first under the name `fresh`, on the same disk.
+pub(super) fn write_by(fresh: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = std::fs::File::create(fresh)
         .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| std::fs::rename(&fresh, path));
+        .and_then(|()| std::fs::rename(fresh, path));
     written.map_err(|source| {
-        drop(std::fs::remove_file(&fresh));
+        drop(std::fs::remove_file(fresh));
         Error::unwritable(path, source)
     })
 }

@@ -71,26 +71,40 @@ fn seconds_of(date: &str) -> Option<u64> {
     Some(days * 86_400 + times[0] * 3600 + times[1] * 60 + times[2])
 }
 
-/// How long a request, with all its tries, may go on: as long as bytes come at a minimum rate.
+/// How long a request, with all its tries, may go on: as long as bytes come at a minimum rate, and each try but a few
+/// brings the request further.
 #[derive(Debug)]
 pub(super) struct Patience {
     limit: Duration,
     since: Instant,
     window: Instant,
     bytes: u64,
+    furthest: u64,
+    tries: u32,
 }
 
 impl Patience {
     /// `limit` where the caller cannot wait as long as usual.
     pub fn new(limit: Option<Duration>) -> Self {
         let now = Instant::now();
-        Patience { limit: limit.unwrap_or(PATIENCE).min(PATIENCE), since: now, window: now, bytes: 0 }
+        let limit = limit.unwrap_or(PATIENCE).min(PATIENCE);
+        Patience { limit, since: now, window: now, bytes: 0, furthest: 0, tries: 0 }
     }
 
-    /// New bytes came. `false` once too few have come for too long.
-    pub fn progress(&mut self, bytes: u64) -> bool {
+    /// A try has failed. Gives how many have since the request came further last.
+    pub fn failed(&mut self) -> u32 {
+        self.tries += 1;
+        self.tries
+    }
+
+    /// `bytes` came, and now `position` of them are here. `false` once too few have come for too long.
+    pub fn progress(&mut self, bytes: u64, position: u64) -> bool {
         self.bytes += bytes;
         self.since = Instant::now();
+        // What a broken connection brings again is no reason for another try.
+        if position > self.furthest {
+            (self.furthest, self.tries) = (position, 0);
+        }
         if self.window.elapsed() < RATE_WINDOW {
             return true;
         }
@@ -123,6 +137,17 @@ mod tests {
             assert!(some.iter().all(|pause| *pause <= most && *pause >= most / 5));
             assert!(some.iter().collect::<std::collections::HashSet<_>>().len() > 5, "no jitter");
         }
+    }
+
+    #[test]
+    fn only_what_is_new_counts_as_progress() {
+        let mut patience = Patience::new(None);
+        assert!(patience.progress(100, 100));
+        assert_eq!((patience.failed(), patience.failed()), (1, 2));
+        assert!(patience.progress(100, 100));
+        assert_eq!(patience.failed(), 3);
+        assert!(patience.progress(1, 101));
+        assert_eq!(patience.failed(), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::Request;
 use super::download::{Downloads, etag_of_link};
-use super::name::{Commit, Revision, check_path};
+use super::name::{Commit, check_path};
 use super::network::Network;
 use super::partial::sweep;
 use super::pins::{Pin, Pins};
@@ -76,7 +76,11 @@ impl Snapshot {
         let commit = match pinned {
             Some(commit) => commit,
             None => {
-                let cached = repository.commit_of(&request.revision)?;
+                let cached = match repository.commit_of(&request.revision) {
+                    // The Hub can say it again.
+                    Err(Error::Corrupt { .. }) if !settings.offline => None,
+                    cached => cached?,
+                };
                 let asks = !settings.offline && (request.refresh || cached.is_none());
                 match (cached, asks) {
                     (Some(commit), false) => commit,
@@ -94,6 +98,12 @@ impl Snapshot {
         self.repository.snapshot(&self.commit)
     }
 
+    /// What a lock file pins, in short; `None` without one.
+    #[must_use]
+    pub fn pinned(&self) -> Option<String> {
+        self.pins.as_ref().map(Pins::fingerprint)
+    }
+
     /// Whether a lock file decides.
     #[must_use]
     pub fn is_locked(&self) -> bool {
@@ -109,6 +119,7 @@ impl Snapshot {
     /// Notes which commit the revision stands for, now that its files are here. Until then the cache answers with the
     /// commit of before, whose files it has.
     pub fn settle(&self) -> Result<()> {
+        sweep(&self.repository);
         let revision = &self.request.revision;
         if self.request.settings.offline || self.is_locked() || revision.as_commit().is_some() {
             return Ok(());
@@ -116,7 +127,6 @@ impl Snapshot {
         if self.repository.commit_of(revision).ok().flatten().as_ref() == Some(&self.commit) {
             return Ok(());
         }
-        sweep(&self.repository);
         self.repository.set_commit_of(revision, &self.commit)
     }
 
@@ -124,6 +134,12 @@ impl Snapshot {
     /// be in the cache.
     #[must_use]
     pub fn explain(&self, error: Error) -> Error {
+        if let (true, Error::FileNotFound(message)) = (self.is_locked(), &error) {
+            let (id, at) = (&self.request.id, self.request.at());
+            return Error::FileNotFound(format!(
+                "{message}. Only what the lock file pins is used: `npx vecrank pull {id}{at} --lock` with --dtype or --file pins more"
+            ));
+        }
         let state = self.state();
         let is_about_files = matches!(error, Error::FileNotFound(_) | Error::ModelUnsupported(_));
         if !is_about_files || state.unknown.is_empty() {
@@ -155,7 +171,8 @@ impl Snapshot {
         // Follows a link; one whose blob was deleted leads nowhere.
         match std::fs::metadata(self.repository.pointer(&self.commit, path)) {
             Ok(found) if found.is_file() => return Presence::Cached,
-            // A folder in a file's place: only the list can tell which it should be.
+            // A folder in a file's place is damage, unless the commit has a folder there.
+            Ok(_) if self.known_tree().is_none_or(|tree| tree.has(path)) => return Presence::Cached,
             Ok(_) | Err(_) => {}
         }
         if self.pins.is_some() {
@@ -204,7 +221,7 @@ impl Snapshot {
     fn ask_for_tree(&self, within: Option<Duration>) -> Result<Arc<Tree>> {
         let tree = Arc::new(self.run(async |downloads| downloads.tree(&self.commit, within).await)?);
         // A cache that cannot be written to says so when a file is downloaded into it.
-        drop(tree.write(&self.repository.tree(&self.commit)));
+        drop(tree.write(&self.repository, &self.commit));
         self.state().tree = Some(tree.clone());
         Ok(tree)
     }
@@ -273,7 +290,14 @@ impl Snapshot {
         let blob = linked.as_ref().map(|etag| self.repository.blob(etag));
         let same = |blob: &PathBuf| std::fs::canonicalize(blob).ok() == std::fs::canonicalize(&pointer).ok();
         let file = blob.filter(same).unwrap_or_else(|| pointer.clone());
-        let etag = linked.or_else(|| self.known_tree()?.entry(path).map(|entry| entry.etag));
+        let listed = self.known_tree().and_then(|tree| tree.entry(path)).map(|entry| entry.etag);
+        // A link that leads to another file of the repository is as wrong as a damaged one.
+        if let (Some(linked), Some(listed)) = (&linked, &listed)
+            && linked != listed
+        {
+            return Ok(Err(Damage::Differs { found: linked.as_str().to_owned() }));
+        }
+        let etag = linked.or(listed);
         let verified = match verify(&self.repository, &file, etag.as_ref(), &|| self.loading.is_stopped())? {
             Ok(verified) => verified,
             Err(damage) => return Ok(Err(damage)),
@@ -335,7 +359,7 @@ impl Snapshot {
                 changed.iter().filter_map(|path| Some((path.clone(), fresh.entry(path)?))).collect();
             let still = fetch_all(&downloads, &self.commit, entries).await?;
             let fresh = Arc::new(fresh);
-            drop(fresh.write(&self.repository.tree(&self.commit)));
+            drop(fresh.write(&self.repository, &self.commit));
             self.state().tree = Some(fresh);
             match still.first() {
                 None => Ok(()),
@@ -449,8 +473,7 @@ fn nothing_cached(request: &Request) -> Error {
 
 fn offline(request: &Request, missing: &[&str]) -> Error {
     let Request { id, revision, settings, .. } = request;
-    let at =
-        if revision.as_str() == "main" { String::new() } else { format!(" --revision {}", Revision::as_str(revision)) };
+    let at = request.at();
     Error::Offline(format!(
         "{id} at '{revision}' is not in the cache {}, and the network may not be used (`offline`, HF_HUB_OFFLINE or \
          TRANSFORMERS_OFFLINE). Missing: {}. Run `npx vecrank pull {id}{at}` where there is a network",

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 
 use super::name::Etag;
-use super::repository::{Repository, write};
+use super::repository::Repository;
 use crate::digest::{self, Digests};
 use crate::error::{Error, Result};
 
@@ -82,7 +82,7 @@ pub fn verify(
     let verified = Verified { size: now.size, sha256: digests.sha256.clone() };
     let stamp = Stamp { sha256: digests.sha256, git: digests.git, ..now };
     // A cache that cannot be written to is hashed each time: slower, and just as safe.
-    drop(stamp.write(&path));
+    drop(stamp.write(repository, &path));
     Ok(Ok(verified))
 }
 
@@ -90,7 +90,7 @@ pub fn verify(
 pub(super) fn note(repository: &Repository, file: &Path, digests: &Digests) {
     if let Ok(Some(now)) = look(file) {
         let stamp = Stamp { sha256: digests.sha256.clone(), git: digests.git.clone(), ..now };
-        drop(stamp.write(&stamp_path(repository, file)));
+        drop(stamp.write(repository, &stamp_path(repository, file)));
     }
 }
 
@@ -107,9 +107,14 @@ impl Stamp {
         }
     }
 
-    fn write(&self, path: &Path) -> Result<()> {
-        write(path, &serde_json::to_vec(self).unwrap_or_default())
+    fn write(&self, repository: &Repository, path: &Path) -> Result<()> {
+        repository.write(path, &serde_json::to_vec(self).unwrap_or_default())
     }
+}
+
+/// The SHA-256 that the file had when it was verified last, whatever has become of it.
+pub(super) fn remembered(repository: &Repository, file: &Path) -> Option<String> {
+    read(&stamp_path(repository, file)).map(|stamp| stamp.sha256)
 }
 
 fn read(path: &Path) -> Option<Stamp> {

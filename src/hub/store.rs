@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::name::{Etag, ModelId};
+use super::name::{Commit, Etag, ModelId};
 use super::repository::Repository;
 use super::settings::Settings;
+use super::stamp;
+use super::tree::Tree;
 use crate::digest;
 use crate::error::{Error, Result};
 use crate::loading::Loading;
@@ -80,8 +82,36 @@ pub fn verify(settings: &Settings, id: Option<&ModelId>, loading: &Loading) -> R
                 Some(reason) => unsound.push(Unsound { id: id.clone(), path, reason }),
             }
         }
+        for (path, etag) in unlinked(&repository)? {
+            match hash(&path, &etag, loading)? {
+                None => sound += 1,
+                Some(reason) => unsound.push(Unsound { id: id.clone(), path, reason }),
+            }
+        }
     }
     Ok((sound, unsound))
+}
+
+/// Files of snapshots that are no links, with the hash that the commit's list or an earlier look gives them. One of which
+/// nothing is known cannot be told sound from damaged.
+fn unlinked(repository: &Repository) -> Result<Vec<(PathBuf, Etag)>> {
+    let snapshots = repository.root().join("snapshots");
+    let mut found = Vec::new();
+    for name in names(&snapshots)? {
+        let Some(commit) = Commit::parse(&name) else { continue };
+        let tree = Tree::read(&repository.tree(&commit));
+        let folder = repository.snapshot(&commit);
+        for file in files(&folder)? {
+            if !std::fs::symlink_metadata(&file).is_ok_and(|found| found.is_file()) {
+                continue;
+            }
+            let path = file.strip_prefix(&folder).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+            let listed = tree.as_ref().and_then(|tree| tree.entry(&path)).map(|entry| entry.etag);
+            let etag = listed.or_else(|| stamp::remembered(repository, &file).map(Etag::Sha256));
+            found.extend(etag.map(|etag| (file, etag)));
+        }
+    }
+    Ok(found)
 }
 
 fn hash(path: &Path, etag: &Etag, loading: &Loading) -> Result<Option<String>> {

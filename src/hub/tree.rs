@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::name::{Etag, check_path};
-use super::repository::write;
+use super::name::{Commit, Etag, check_path};
+use super::repository::Repository;
 use crate::error::Result;
 
 /// Version of the file's format.
@@ -74,9 +74,9 @@ impl Tree {
         (found.format_version == FORMAT).then_some(Tree { files: found.files })
     }
 
-    pub(super) fn write(&self, path: &Path) -> Result<()> {
+    pub(super) fn write(&self, repository: &Repository, commit: &Commit) -> Result<()> {
         let file = OnDisk { format_version: FORMAT, files: self.files.clone() };
-        write(path, &serde_json::to_vec_pretty(&file).unwrap_or_default())
+        repository.write(&repository.tree(commit), &serde_json::to_vec_pretty(&file).unwrap_or_default())
     }
 
     /// Takes in a page of the Hub's answer. A path that could leave the cache is left out: such a file is never asked for.

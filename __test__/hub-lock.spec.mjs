@@ -1,0 +1,328 @@
+// The lock file for models: what is in it, how it is found, and that nothing is loaded but what it pins.
+
+import assert from 'node:assert/strict'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Embedder } from 'vecrank'
+import { assertSameVector, failure, golden } from './fixtures.mjs'
+import { NEEDED, application, contents, pinned, variant, vecrank } from './hub/cli.mjs'
+import { assertSound, hashes, temporary, world, zoo } from './hub/world.mjs'
+
+const MEAN = contents('bert-mean')
+const LOCK = 'vecrank.lock.json'
+const corrupt = failure('ERR_CORRUPT')
+
+/** A lock file of these models, in the text that it should have. Made here from the files, and by no function of the package. */
+const lockOf = (models) => `${JSON.stringify({ version: 1, models }, null, 2)}\n`
+
+/** A world with a lock file for its model, written by this test. `edit(pins)` may change it first. */
+async function lockedWorld(t, edit = () => {}) {
+  const all = await world(t)
+  const pins = { commit: all.commit, dtypes: ['auto'], files: pinned(MEAN, NEEDED) }
+  edit(pins)
+  const lock = join(temporary(t), LOCK)
+  writeFileSync(lock, lockOf({ [all.id]: { main: pins } }))
+  return { ...all, lock, pins }
+}
+
+/** Another model under the same name: other vectors, so that nobody can take one for the other. */
+const move = (hub, id, options) => hub.add(id, zoo('bert-cls'), options)
+
+async function assertVectorsOf(name, embedder) {
+  const { texts, runs } = golden(`zoo/${name}`)
+  const { single } = runs.find((run) => run.id === 'encode')
+  const text = texts.findIndex(({ text }) => text.length > 20)
+  assertSameVector(await embedder.embed(texts[text].text), single[text], name)
+}
+
+// ---------- the format -------------------------------------------------------------------------------------------------
+
+test('a lock file holds the commit, and size and SHA-256 of every file that a load reads', async (t) => {
+  const { hub, id, commit, cacheDir } = await world(t)
+  const cwd = application(t)
+  const { code, stderr } = await vecrank(t, ['pull', id, '--lock', '--quiet'], { cwd, env: { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir } })
+  assert.equal(code, 0, stderr)
+  // The text as well: it is committed, so the order and the indentation must not depend on anything.
+  assert.equal(readFileSync(join(cwd, LOCK), 'utf8'), lockOf({ [id]: { main: { commit, dtypes: ['auto'], files: pinned(MEAN, NEEDED) } } }))
+})
+
+test('two dtypes, two revisions and two models share a lock file, and each is loaded from it', async (t) => {
+  const { hub, commit, cacheDir, make, id } = await world(t)
+  const files = { ...MEAN, 'onnx/model_quantized.onnx': variant(MEAN['onnx/model.onnx'], 'q') }
+  const both = hub.add('zoo/both', files)
+  const tagged = hub.add('zoo/both', { ...files, 'more.txt': 'v2' }, { branch: 'v2' })
+  const cwd = application(t)
+  const lock = join(cwd, LOCK)
+  const pull = async (...words) => {
+    const env = { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir }
+    const { code, stderr } = await vecrank(t, ['pull', ...words, '--lock', '--quiet'], { cwd, env })
+    assert.equal(code, 0, stderr)
+  }
+  await pull('zoo/both')
+  await pull('zoo/both', '--dtype', 'q8')
+  await pull('zoo/both', '--revision', 'v2', '--dtype', 'q8')
+  await pull(id)
+  const small = NEEDED.filter((name) => !name.endsWith('.onnx'))
+  const q8 = [...small, 'onnx/model_quantized.onnx'].sort()
+  assert.equal(
+    readFileSync(lock, 'utf8'),
+    lockOf({
+      'zoo/bert-mean': { main: { commit, dtypes: ['auto'], files: pinned(MEAN, NEEDED) } },
+      'zoo/both': {
+        main: { commit: both, dtypes: ['auto', 'q8'], files: pinned(files, [...q8, 'onnx/model.onnx'].sort()) },
+        v2: { commit: tagged, dtypes: ['q8'], files: pinned(files, q8) },
+      },
+    }),
+  )
+  for (const [options, commit, file] of [
+    [{}, both, 'onnx/model.onnx'],
+    [{ dtype: 'q8' }, both, 'onnx/model_quantized.onnx'],
+    [{ dtype: 'q8', revision: 'v2' }, tagged, 'onnx/model_quantized.onnx'],
+    [{ dtype: 'q8', revision: tagged }, tagged, 'onnx/model_quantized.onnx'],
+  ]) {
+    const info = await (await make({ ...options, lock, offline: true }, 'zoo/both').load()).info()
+    assert.deepEqual([info.locked, info.commit, info.file], [true, commit, file])
+  }
+  // A newer commit takes the place of the old one, with the files of this pull alone: those of another dtype were not looked at.
+  const moved = hub.add('zoo/both', { ...files, 'more.txt': 'moved' })
+  await pull('zoo/both', '--dtype', 'q8')
+  const { main } = JSON.parse(readFileSync(lock, 'utf8')).models['zoo/both']
+  assert.deepEqual(main, { commit: moved, dtypes: ['q8'], files: pinned(files, q8) })
+})
+
+// ---------- pinned -------------------------------------------------------------------------------------------------------
+
+test('a load stays at its commit when the branch moves, in a new cache, with refresh, and offline', async (t) => {
+  const { hub, id, commit, cacheDir, lock, make } = await lockedWorld(t)
+  const moved = move(hub, id)
+  for (const options of [{}, { refresh: true }, { offline: true }, { cacheDir: join(cacheDir, 'other') }]) {
+    const embedder = await make({ lock, ...options }).load()
+    const info = await embedder.info()
+    assert.deepEqual([info.commit, info.locked], [commit, true], JSON.stringify(options))
+    await assertVectorsOf('bert-mean', embedder)
+    await embedder.dispose()
+  }
+  assert.equal(hub.count({ path: /\/revision\// }), 0, 'nobody asked what the branch stands for')
+  assertSound(cacheDir)
+  // And without the lock file the branch decides: the test would see it.
+  const free = await make({ cacheDir: join(cacheDir, 'free') }).load()
+  assert.deepEqual([(await free.info()).commit, (await free.info()).locked], [moved, false])
+  await assertVectorsOf('bert-cls', free)
+})
+
+test('a pinned model that is cached is loaded without a request', async (t) => {
+  const { hub, lock, make } = await lockedWorld(t)
+  await (await make({ lock }).load()).dispose()
+  hub.clear()
+  await make({ lock }).load()
+  assert.equal(hub.requests.length, 0)
+})
+
+test('what is not pinned is refused in a sentence that says how to pin it, and nobody is asked', async (t) => {
+  const { hub, id, commit, lock, pins, make } = await lockedWorld(t)
+  hub.add('zoo/other', zoo('bert-mean'))
+  hub.add(id, { ...MEAN, 'onnx/other.onnx': MEAN['onnx/model.onnx'] }, { branch: 'v2' })
+  const onlyQ8 = join(temporary(t), 'q8.json')
+  writeFileSync(onlyQ8, lockOf({ [id]: { main: { ...pins, dtypes: ['q8'] } } }))
+  const empty = join(temporary(t), 'empty.json')
+  writeFileSync(empty, lockOf({}))
+  for (const [name, options, pattern, model] of [
+    ['a model', { lock }, /does not pin zoo\/other at 'main'.*npx vecrank pull zoo\/other --lock/, 'zoo/other'],
+    ['a branch', { lock, revision: 'v2' }, /does not pin zoo\/bert-mean at 'v2'.*--revision v2/],
+    ['a commit', { lock, revision: 'f'.repeat(40) }, /does not pin zoo\/bert-mean at 'f{40}'/],
+    ['a dtype', { lock, dtype: 'q8' }, /for dtype 'auto', not for 'q8'.*npx vecrank pull zoo\/bert-mean --dtype q8 --lock/],
+    ['the dtype of the file that is pinned', { lock, dtype: 'fp32' }, /for dtype 'auto', not for 'fp32'/],
+    ['the default dtype', { lock: onlyQ8 }, /for dtype 'q8', not for 'auto'/],
+    ['a file', { lock, file: 'onnx/other.onnx' }, /does not pin.*onnx\/other\.onnx/],
+    ['anything in an empty file', { lock: empty }, /empty\.json does not pin/],
+  ]) {
+    await assert.rejects(make(options, model ?? id).load(), failure('ERR_FILE_NOT_FOUND', pattern), name)
+  }
+  assert.equal(hub.requests.length, 0)
+  // The commit that is pinned may be named itself.
+  assert.equal((await (await make({ lock, revision: commit }).load()).info()).locked, true)
+})
+
+test('a cached file that the lock file does not know is not used', async (t) => {
+  const { hub, lock, make, folder, commit } = await lockedWorld(t, (pins) => delete pins.files['sentence_bert_config.json'])
+  // Another program has it in the cache. What a load gives must not depend on who was there before.
+  const free = await (await make().load()).info()
+  assert.deepEqual([free.locked, free.maxLength], [false, 48])
+  assert.ok(existsSync(join(folder, 'snapshots', commit, 'sentence_bert_config.json')))
+  hub.clear()
+  const held = await (await make({ lock }).load()).info()
+  // 64 is what tokenizer_config.json says.
+  assert.deepEqual([held.locked, held.maxLength, hub.requests.length], [true, 64, 0])
+})
+
+// ---------- files that are not what is pinned --------------------------------------------------------------------------
+
+test('a cached file that was damaged is healed online, and refused by name offline', async (t) => {
+  const { hub, id, folder, lock, make } = await lockedWorld(t)
+  await (await make({ lock }).load()).dispose()
+  for (const [file, blob] of [['onnx/model.onnx', hashes(MEAN['onnx/model.onnx']).sha256], ['config.json', hashes(MEAN['config.json']).git]]) {
+    appendFileSync(join(folder, 'blobs', blob), ' ')
+    hub.clear()
+    await assert.rejects(make({ lock, offline: true }).load(), failure('ERR_CORRUPT', new RegExp(`${file} of ${id}.*lock file`)), file)
+    assert.equal(hub.requests.length, 0)
+    const embedder = await make({ lock }).load()
+    assert.deepEqual(hub.requests.filter((entry) => entry.status === 200 && entry.file).map((entry) => entry.file), [file])
+    await assertVectorsOf('bert-mean', embedder)
+    await embedder.dispose()
+  }
+})
+
+test('a hash that was tampered with is refused, before and after the download, online and offline', async (t) => {
+  for (const file of ['onnx/model.onnx', 'config.json', '1_Pooling/config.json']) {
+    const { hub, commit, cacheDir, lock, make } = await lockedWorld(t, (pins) => {
+      const { sha256 } = pins.files[file]
+      pins.files[file].sha256 = `${sha256[0] === '0' ? '1' : '0'}${sha256.slice(1)}`
+    })
+    const refused = failure('ERR_CORRUPT', new RegExp(`${file} .*not the lock file's`))
+    await assert.rejects(make({ lock }).load(), refused, `${file}, empty cache`)
+    await assert.rejects(make({ lock }).load(), refused, `${file}, cached`)
+    await assert.rejects(make({ lock, offline: true }).load(), refused, `${file}, offline`)
+    assert.ok(hub.count({ method: 'GET', file, status: 200 }) <= 2, 'not downloaded again and again')
+    // The cache itself is sound: without the lock file it is used.
+    assertSound(cacheDir)
+    assert.equal((await (await make({ revision: commit }).load()).info()).locked, false)
+  }
+})
+
+test('a session that was loaded without the lock file does not vouch for it', async (t) => {
+  const { hub, lock, make } = await lockedWorld(t, (pins) => (pins.files['onnx/model.onnx'].sha256 = '0'.repeat(64)))
+  const free = await make().load()
+  await assert.rejects(make({ lock }).load(), corrupt)
+  await assert.rejects(make({ lock, offline: true }).load(), corrupt)
+  assert.equal((await free.info()).locked, false)
+  assert.equal(hub.count({ method: 'GET', file: 'onnx/model.onnx', server: 'cdn' }), 1)
+})
+
+test('a Hub that gives other bytes for the pinned commit is refused', async (t) => {
+  // The commit is the same and so are its name and its list: only the lock file tells.
+  const { hub, id, lock, make, cacheDir } = await lockedWorld(t)
+  const forged = Buffer.from(MEAN['config.json'].toString().replace('"vocab_size"', '"vocab_sizf"'))
+  const { git } = hashes(forged)
+  hub.fault({ file: 'config.json' }, { status: 200, body: forged, headers: { etag: `"${git}"`, 'content-length': forged.length } })
+  hub.fault({ path: /\/tree\// }, { status: 200, body: treeWith(id, 'config.json', forged) })
+  await assert.rejects(make({ lock }).load(), corrupt)
+  await assert.rejects(make({ lock, offline: true }).load(), corrupt)
+  assertSound(cacheDir)
+  // Without the lock file nobody notices: the Hub's own hashes agree with what it sends.
+  assert.equal((await (await make({ cacheDir: join(cacheDir, 'free') }).load()).info()).locked, false)
+})
+
+/** The list of a commit's files with other bytes for one of them. */
+function treeWith(id, forgedName, forged) {
+  const entries = Object.entries(MEAN).map(([path, own]) => {
+    const bytes = path === forgedName ? forged : own
+    const { git: oid, sha256 } = hashes(bytes)
+    const lfs = path.endsWith('.onnx') ? { oid: sha256, size: bytes.length, pointerSize: 130 } : undefined
+    return { type: 'file', path, oid, size: bytes.length, lfs }
+  })
+  return JSON.stringify(entries)
+}
+
+// ---------- lock files that are none -------------------------------------------------------------------------------------
+
+test('a lock file that is damaged, or of another version, is refused by name, and nobody is asked', async (t) => {
+  const { hub, id, lock, pins, make } = await lockedWorld(t)
+  const main = (change) => lockOf({ [id]: { main: { ...pins, ...change } } })
+  const one = (pin, path = 'config.json') => main({ files: { [path]: { size: 1, sha256: '0'.repeat(64), ...pin } } })
+  const whole = readFileSync(lock, 'utf8')
+  for (const [name, text, pattern = /npx vecrank pull .*--lock/] of [
+    ['nothing', ''],
+    ['no JSON', 'vecrank'],
+    ['half of it', whole.slice(0, whole.length / 2)],
+    ['a merge conflict', `<<<<<<< HEAD\n${whole}=======\n${whole}>>>>>>> branch\n`],
+    ['a list', '[]'],
+    ['null', 'null'],
+    ['no version', '{"models":{}}'],
+    ['a later version', '{"version":2,"models":{}}', /version 2.*version 1/],
+    ['no models', '{"version":1}'],
+    ['an unknown field', '{"version":1,"models":{},"more":1}'],
+    ['an id that climbs', lockOf({ '../..': { main: pins } })],
+    ['a revision that climbs', lockOf({ [id]: { '../main': pins } })],
+    ['a commit that is none', main({ commit: 'main' })],
+    ['a commit in capitals', main({ commit: 'A'.repeat(40) })],
+    ['a path that climbs', one({}, '../../config.json')],
+    ['a hash that is none', one({ sha256: '0'.repeat(63) })],
+    ["git's hash for SHA-256", one({ sha256: '0'.repeat(40) })],
+    ['a negative size', one({ size: -1 })],
+    ['no hash', one({ sha256: undefined })],
+  ]) {
+    writeFileSync(lock, text)
+    const expected = failure('ERR_CORRUPT', pattern)
+    await assert.rejects(make({ lock }).load(), (error) => expected(error) && error.message.includes(lock), name)
+  }
+  rmSync(lock)
+  await assert.rejects(make({ lock }).load(), failure('ERR_FILE_NOT_FOUND', /There is no lock file .*npx vecrank pull .*--lock/))
+  mkdirSync(lock)
+  await assert.rejects(make({ lock }).load(), failure('ERR_DISK', /vecrank\.lock\.json/))
+  assert.equal(hub.connections, 0)
+})
+
+test('the advice for a damaged lock file can be followed: --lock does not trip over it after the download', async (t) => {
+  const { hub, id, cacheDir } = await world(t)
+  const cwd = application(t, { [LOCK]: '<<<<<<< HEAD' })
+  const env = { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir }
+  const { code, stderr } = await vecrank(t, ['pull', id, '--lock', '--quiet'], { cwd, env })
+  if (code === 0) return void JSON.parse(readFileSync(join(cwd, LOCK), 'utf8'))
+  // Or it is refused at once, in words that do not send the user round in a circle.
+  assert.match(stderr, /[Dd]elete|[Rr]emove/)
+  assert.equal(hub.count({ file: /./ }), 0)
+})
+
+// ---------- the repository that lends ------------------------------------------------------------------------------------
+
+/** A conversion without the small files of sentence-transformers; its card names the repository that has them. */
+function convert(hub) {
+  const { 'modules.json': _, '1_Pooling/config.json': __, 'sentence_bert_config.json': ___, ...bare } = MEAN
+  return hub.add('zoo/converted', { ...bare, 'README.md': '---\nlicense: mit\nbase_model: zoo/bert-mean\n---\n# A conversion\n' })
+}
+
+test('the repository that lends small files is pinned too', async (t) => {
+  const { hub, id, commit, cacheDir, make } = await world(t)
+  const converted = convert(hub)
+  const cwd = application(t)
+  const lock = join(cwd, LOCK)
+  const env = { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir }
+  assert.equal((await vecrank(t, ['pull', 'zoo/converted', '--lock', '--quiet'], { cwd, env })).code, 0)
+  const { models } = JSON.parse(readFileSync(lock, 'utf8'))
+  assert.deepEqual(Object.keys(models), [id, 'zoo/converted'])
+  const lent = Object.keys(models[id].main.files)
+  assert.deepEqual(models[id].main, { commit, dtypes: [], files: pinned(MEAN, lent) })
+  assert.ok(lent.includes('modules.json') && lent.includes('1_Pooling/config.json') && !lent.some((name) => name.endsWith('.onnx')), `${lent}`)
+  assert.ok(models['zoo/converted'].main.files['README.md'], 'the card, which says who lends, is pinned as well')
+
+  // Both move; both stay. The new base would pool in another way.
+  move(hub, id)
+  move(hub, 'zoo/converted')
+  for (const options of [{ offline: true }, {}, { cacheDir: join(cacheDir, 'other') }]) {
+    const embedder = await make({ lock, ...options }, 'zoo/converted').load()
+    const info = await embedder.info()
+    assert.deepEqual([info.locked, info.commit, info.base], [true, converted, { model: id, commit }])
+    await assertVectorsOf('bert-mean', embedder)
+    await embedder.dispose()
+  }
+  // It only lends: as a model of its own it is not pinned.
+  await assert.rejects(make({ lock }).load(), failure('ERR_FILE_NOT_FOUND', /for dtype none, not for 'auto'/))
+
+  models[id].main.files['modules.json'].sha256 = '0'.repeat(64)
+  writeFileSync(lock, lockOf(models))
+  await assert.rejects(make({ lock, offline: true }, 'zoo/converted').load(), failure('ERR_CORRUPT', /modules\.json of zoo\/bert-mean/))
+})
+
+test('a base that the lock file does not pin is not asked for', async (t) => {
+  const { hub, id, cacheDir, make } = await world(t)
+  const converted = convert(hub)
+  const files = { ...MEAN, 'README.md': Buffer.from('---\nlicense: mit\nbase_model: zoo/bert-mean\n---\n# A conversion\n') }
+  const names = ['README.md', 'config.json', 'config_sentence_transformers.json', 'onnx/model.onnx', 'tokenizer.json', 'tokenizer_config.json']
+  const lock = join(temporary(t), LOCK)
+  writeFileSync(lock, lockOf({ 'zoo/converted': { main: { commit: converted, dtypes: ['auto'], files: pinned(files, names) } } }))
+  const embedder = new Embedder('zoo/converted', { endpoint: hub.url, cacheDir, lock, pooling: 'mean', normalize: true })
+  t.after(() => embedder.dispose())
+  const info = await (await embedder.load()).info()
+  assert.deepEqual([info.base, info.commit, hub.count({ id })], [null, converted, 0])
+})

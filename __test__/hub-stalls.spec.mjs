@@ -1,0 +1,70 @@
+// A Hub that falls silent, and the times as they are by default: a typed error within 30 s, wherever that happens. This file takes nearly that
+// long, idle: all cases wait at the same time.
+
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { describe, test } from 'node:test'
+import { failure } from './fixtures.mjs'
+import { pull } from './hub/drive.mjs'
+import { stages } from './hub/stages.mjs'
+import { blackHole } from './hub/wire.mjs'
+import { assertSound, inProcess, world } from './hub/world.mjs'
+
+const LIMIT = 30_000
+
+async function assertInTime(load) {
+  const start = performance.now()
+  await assert.rejects(load, failure('ERR_DOWNLOAD'))
+  const took = performance.now() - start
+  assert.ok(took < LIMIT, `took ${took} ms`)
+}
+
+const large = (hub, id, size = 1 << 20) => hub.add(id, { 'config.json': '{"model_type":"bert"}', 'tokenizer.json': '{}', 'onnx/model.onnx': randomBytes(size) })
+
+describe('a Hub that stays silent is an error within 30 s', { concurrency: true, timeout: 2 * LIMIT }, () => {
+  for (const [name, { match, fault }] of Object.entries(stages)) {
+    test(`${name}`, async (t) => {
+      const { hub, cacheDir, load } = await world(t)
+      hub.fault(match, fault)
+      await assertInTime(load())
+      assertSound(cacheDir, { partials: 1 })
+    })
+  }
+
+  test('before the system answers to a connection', async (t) => {
+    const endpoint = await blackHole(t)
+    if (endpoint === undefined) return t.skip('this system answers to connections beyond the queue: a black hole is NOT tested')
+    const { load } = await world(t)
+    await assertInTime(load({ endpoint }))
+  })
+
+  test('in the middle of a large file, and then before the rest', async (t) => {
+    const { hub, cacheDir, load } = await world(t)
+    hub.fault({ server: 'cdn' }, { stall: 'body' }, { times: 1 })
+    hub.fault({ server: 'cdn', range: /./ }, { stall: 'first' })
+    await assertInTime(load())
+    assertSound(cacheDir, { partials: 1 })
+  })
+
+  test('a list of files that never ends, page after page', async (t) => {
+    const { hub, load } = await world(t)
+    hub.fault({ path: /\/tree\// }, { delay: 500, headers: { link: `<${hub.url}/api/models/zoo/bert-mean/tree/main?recursive=true&cursor=eA>; rel="next"` } })
+    await assertInTime(load())
+  })
+
+  test('for a second load that waits for the first, here and in another process', async (t) => {
+    const { hub, cacheDir } = await world(t)
+    const id = 'large/one'
+    large(hub, id)
+    hub.fault({ server: 'cdn' }, { stall: 'first' })
+    const first = pull({ hub, id, cacheDir })
+    const program = `
+      import { pull } from './__test__/hub/drive.mjs'
+      const start = performance.now()
+      const { code } = await pull(${JSON.stringify({ hub: { url: hub.url }, id, cacheDir })}).catch((error) => error)
+      console.log(code, performance.now() - start < ${LIMIT})`
+    const [other] = await Promise.all([inProcess(program).ended, assertInTime(first), assertInTime(pull({ hub, id, cacheDir }))])
+    assert.equal(other.stdout.trim(), 'ERR_DOWNLOAD true', other.stderr)
+  })
+})
+
