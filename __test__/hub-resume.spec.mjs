@@ -135,18 +135,25 @@ describe('a file that has another hash than the list says', { concurrency: true 
     assert.equal(ranges(all.hub).at(-1), undefined, 'from the start, though there were bytes of the other file')
   })
 
-  test('and a kept list has another size: asked for anew too', async (t) => {
-    const all = await large(t)
-    await pull(all)
-    const list = join(all.folder, 'trees', `${all.commit}.json`)
-    const { files, ...format } = JSON.parse(readFileSync(list, 'utf8'))
-    Object.assign(files[FILE], { size: 100, lfs_size: 100, lfs_sha256: 'a'.repeat(64) })
-    writeFileSync(list, JSON.stringify({ ...format, files }))
-    // A cache that is empty but for the list.
-    for (const name of ['blobs', 'snapshots', '.vecrank']) rmSync(join(all.folder, name), { recursive: true })
-    await pull(all)
-    assert.ok(all.isRight())
-  })
+  const wrongEntries = {
+    'because the kept list has another size too': { size: 100, lfs_size: 100, lfs_sha256: 'a'.repeat(64) },
+    'because only its size in the kept list is wrong': { size: 100, lfs_size: 100 },
+  }
+  for (const [name, wrong] of Object.entries(wrongEntries)) {
+    test(`${name}: asked for anew as well`, async (t) => {
+      const all = await large(t)
+      await pull(all)
+      const list = join(all.folder, 'trees', `${all.commit}.json`)
+      const kept = JSON.parse(readFileSync(list, 'utf8'))
+      Object.assign(kept.files[FILE], wrong)
+      writeFileSync(list, JSON.stringify(kept))
+      // A cache that is empty but for the list.
+      for (const folder of ['blobs', 'snapshots', '.vecrank']) rmSync(join(all.folder, folder), { recursive: true })
+      await pull(all)
+      assert.ok(all.isRight())
+      assertSound(all.cacheDir)
+    })
+  }
 })
 
 describe('an interrupted download goes on in a later load', { concurrency: true }, () => {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { failure } from './fixtures.mjs'
-import { pull } from './hub/drive.mjs'
+import { pull, smallest } from './hub/drive.mjs'
 import { stages } from './hub/stages.mjs'
 import { blackHole } from './hub/wire.mjs'
 import { assertSound, inProcess, world } from './hub/world.mjs'
@@ -19,7 +19,7 @@ async function assertInTime(load) {
   assert.ok(took < LIMIT, `took ${took} ms`)
 }
 
-const large = (hub, id, size = 1 << 20) => hub.add(id, { 'config.json': '{"model_type":"bert"}', 'tokenizer.json': '{}', 'onnx/model.onnx': randomBytes(size) })
+const large = (hub, id, size) => hub.add(id, smallest({ 'onnx/model.onnx': randomBytes(size) }))
 
 describe('a Hub that stays silent is an error within 30 s', { concurrency: true, timeout: 2 * LIMIT }, () => {
   for (const [name, { match, fault }] of Object.entries(stages)) {
@@ -46,16 +46,30 @@ describe('a Hub that stays silent is an error within 30 s', { concurrency: true,
     assertSound(cacheDir, { partials: 1 })
   })
 
-  test('a list of files that never ends, page after page', async (t) => {
-    const { hub, load } = await world(t)
-    hub.fault({ path: /\/tree\// }, { delay: 500, headers: { link: `<${hub.url}/api/models/zoo/bert-mean/tree/main?recursive=true&cursor=eA>; rel="next"` } })
+  test('a list of files that never ends: each page is the first', async (t) => {
+    const { hub, commit, load } = await world(t)
+    const again = `<${hub.url}/api/models/zoo/bert-mean/tree/${commit}?recursive=true>; rel="next"`
+    hub.fault({ path: /\/tree\// }, { delay: 100, headers: { link: again } })
     await assertInTime(load())
+  })
+
+  test('redirects in circles, each after a while', async (t) => {
+    const { hub, load } = await world(t)
+    hub.fault({ path: /\/revision\// }, { redirect: 'self', delay: 8000 })
+    await assertInTime(load())
+  })
+
+  test('asks to wait ten seconds, again and again', async (t) => {
+    const { hub, load } = await world(t)
+    hub.fault({ file: 'config.json' }, { status: 429, headers: { 'retry-after': '10' } })
+    await assertInTime(load())
+    assert.equal(hub.count({ file: 'config.json' }), 3)
   })
 
   test('for a second load that waits for the first, here and in another process', async (t) => {
     const { hub, cacheDir } = await world(t)
     const id = 'large/one'
-    large(hub, id)
+    large(hub, id, 1 << 20)
     hub.fault({ server: 'cdn' }, { stall: 'first' })
     const first = pull({ hub, id, cacheDir })
     const program = `
@@ -66,5 +80,14 @@ describe('a Hub that stays silent is an error within 30 s', { concurrency: true,
     const [other] = await Promise.all([inProcess(program).ended, assertInTime(first), assertInTime(pull({ hub, id, cacheDir }))])
     assert.equal(other.stdout.trim(), 'ERR_DOWNLOAD true', other.stderr)
   })
-})
 
+  test('but a slow one is waited for: two kilobytes a second', async (t) => {
+    const { hub, cacheDir } = await world(t)
+    const id = 'large/slow'
+    large(hub, id, 54_000)
+    hub.fault({ server: 'cdn' }, { rate: 2000 })
+    await pull({ hub, id, cacheDir })
+    assert.equal(hub.count({ server: 'cdn' }), 1)
+    assertSound(cacheDir)
+  })
+})

@@ -51,10 +51,22 @@ function lockFile(option) {
 /** The folders of the application's package.json: the one above its main file, and the one above the working folder. */
 function applicationFolders() {
   const main = require.main?.filename ?? process.argv[1]
-  return [main && path.dirname(path.resolve(main)), process.cwd()].filter(Boolean).map(packageFolder).filter(Boolean)
+  return [main && path.dirname(real(main)), process.cwd()].filter(Boolean).map(packageFolder).filter(Boolean)
 }
 
-function packageFolder(start) {
+/** Where a file really is: `require.main` says so, the argument of a program of ES modules may be a link. */
+function real(file) {
+  try {
+    return fs.realpathSync(file)
+  } catch {
+    return path.resolve(file)
+  }
+}
+
+/** The folder of the package.json above. What is started inside node_modules (a tool, a pool's worker) belongs to who installed it. */
+function packageFolder(inside) {
+  const installed = /[\\/]node_modules(?=[\\/]|$)/.exec(inside)
+  const start = installed ? inside.slice(0, installed.index) || path.parse(inside).root : inside
   for (let folder = start; ; folder = path.dirname(folder)) {
     if (fs.existsSync(path.join(folder, 'package.json'))) return folder
     if (folder === path.dirname(folder)) return undefined

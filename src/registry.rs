@@ -293,7 +293,13 @@ fn settle(key: &Key, loading: &Arc<Loading>, result: Result<Loaded>, after: Opti
     drop(models);
     let Some(Slot::Loading(flight)) = slot else { return };
     match result {
-        Ok(loaded) => flight.waiting.into_iter().for_each(|waiter| waiter.reply.send(Ok(loaded.clone()))),
+        Ok(mut loaded) => {
+            for waiter in flight.waiting {
+                waiter.reply.send(Ok(loaded.clone()));
+                // Said once, however many wait.
+                loaded.hub.iter_mut().for_each(|hub| hub.warnings.clear());
+            }
+        }
         Err(error) => {
             let error = Arc::new(error);
             flight.waiting.into_iter().for_each(|waiter| waiter.reply.send(Err(Error::Shared(error.clone()))));

@@ -229,20 +229,30 @@ impl Client {
 
 fn proxies(settings: &Settings) -> Result<Vec<Proxy>> {
     let given = &settings.proxies;
+    // `*` is every host, also one that is a number.
+    if given.except.as_deref().is_some_and(|list| list.split(',').any(|part| part.trim() == "*")) {
+        return Ok(Vec::new());
+    }
     let except = given.except.as_deref().and_then(NoProxy::from_string);
     let address = |text: &str| if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     // The address is not shown: it may hold a password.
     let unusable = |name: &str| {
         Error::InvalidArgument(format!(
-            "Expected the address of a proxy, such as \"http://proxy:3128\", in {name} (or ALL_PROXY)"
+            "Expected the address of a proxy (http, https, socks4, socks4a, socks5 or socks5h), such as \"http://proxy:3128\", in {name} \
+             or ALL_PROXY"
         ))
     };
+    // One of another scheme would be passed by in silence.
+    let is_known = |text: &str| {
+        let scheme = text.split_once("://").map_or("http", |(scheme, _)| scheme).to_ascii_lowercase();
+        matches!(scheme.as_str(), "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h")
+    };
     let mut list = Vec::new();
-    if let Some(text) = &given.http {
-        list.push(Proxy::http(address(text)).map_err(|_| unusable("HTTP_PROXY"))?.no_proxy(except.clone()));
-    }
-    if let Some(text) = &given.https {
-        list.push(Proxy::https(address(text)).map_err(|_| unusable("HTTPS_PROXY"))?.no_proxy(except));
+    for (name, text) in [("HTTP_PROXY", &given.http), ("HTTPS_PROXY", &given.https)] {
+        let Some(text) = text else { continue };
+        let make = if name == "HTTP_PROXY" { Proxy::http } else { Proxy::https };
+        let proxy = is_known(text).then(|| make(address(text))).and_then(std::result::Result::ok);
+        list.push(proxy.ok_or_else(|| unusable(name))?.no_proxy(except.clone()));
     }
     Ok(list)
 }

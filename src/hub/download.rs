@@ -162,13 +162,15 @@ impl Downloads {
             *damaged = (!right).then_some(now);
             right
         };
+        let mut patience = Patience::new(None);
         for tries in 1.. {
             if is_there() {
                 break;
             }
-            let turn = Exclusive::acquire(&self.repository, &entry.etag, &self.loading, is_there).await?;
+            let turn =
+                Exclusive::acquire(&self.repository, &entry.etag, &self.loading, &mut patience, is_there).await?;
             let Some(turn) = turn.filter(|_| !is_there()) else { break };
-            match self.transfer(commit, path, entry, number, turn.is_held()).await? {
+            match self.transfer(commit, path, entry, number, turn.is_held(), &mut patience).await? {
                 Transferred::Placed => break,
                 Transferred::Changed => return Ok(false),
                 Transferred::Lost if tries < LOSSES => {}
@@ -185,6 +187,7 @@ impl Downloads {
         Ok(true)
     }
 
+    #[allow(clippy::too_many_arguments, reason = "the parts of one transfer")]
     async fn transfer(
         &self,
         commit: &Commit,
@@ -192,14 +195,14 @@ impl Downloads {
         entry: &Entry,
         number: usize,
         alone: bool,
+        patience: &mut Patience,
     ) -> Result<Transferred> {
         let url = self.client.file_url(&self.id, commit, path);
         let mut partial = Partial::open(&self.repository, entry, alone)?;
         let mut wrong = 0;
-        let mut patience = Patience::new(None);
         let done = self
             .client
-            .persist(&mut patience, async |patience| {
+            .persist(patience, async |patience| {
                 let from = partial.length();
                 let is_whole = from == entry.size && entry.size > 0;
                 if !is_whole && !self.stream(&url, commit, path, entry, number, &mut partial, patience).await? {

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::name::Etag;
 use super::repository::{Repository, make_parent};
+use super::retry::Patience;
 use crate::error::{Error, Result};
 use crate::loading::Loading;
 
 /// How often a waiting process looks. The system gives a lock back when its holder dies.
 const LOOK: Duration = Duration::from_millis(50);
-/// A holder whose partial file has not grown for so long is not waited for.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// A holder whose partial file has not grown for so long is not waited for. Some seconds are left to try it alone.
+const STUCK: Duration = Duration::from_secs(20);
 
 /// The right to download a file, given back when it is dropped.
 #[derive(Debug)]
@@ -27,7 +28,8 @@ impl Exclusive {
         self.file.is_some()
     }
 
-    /// Waits for the right, or for `is_there`: somebody else has brought the file (`None`).
+    /// Waits for the right, or for `is_there`: somebody else has brought the file (`None`). Waiting for one that gets nothing
+    /// uses up the `patience` that is left for a download of one's own.
     ///
     /// # Errors
     /// [`Error::Disk`] where the lock's file cannot be made, [`Error::Cancelled`].
@@ -35,6 +37,7 @@ impl Exclusive {
         repository: &Repository,
         etag: &Etag,
         loading: &Loading,
+        patience: &mut Patience,
         is_there: impl Fn() -> bool,
     ) -> Result<Option<Self>> {
         let path = repository.lock(etag);
@@ -55,7 +58,7 @@ impl Exclusive {
             if loading.is_stopped() {
                 return Err(Error::Cancelled);
             }
-            if holder.is_stuck(repository, etag) {
+            if holder.is_stuck(repository, etag, patience) {
                 return Ok(Some(Exclusive { file: None }));
             }
             tokio::time::sleep(LOOK).await;
@@ -70,11 +73,15 @@ struct Holder {
 }
 
 impl Holder {
-    fn is_stuck(&mut self, repository: &Repository, etag: &Etag) -> bool {
+    fn is_stuck(&mut self, repository: &Repository, etag: &Etag, patience: &mut Patience) -> bool {
         let newest = newest_partial(repository, etag);
         match &self.seen {
-            Some((before, since)) if *before == newest => since.elapsed() > PATIENCE,
-            _ => {
+            Some((before, since)) if *before == newest => since.elapsed() > STUCK,
+            seen => {
+                // The first look tells nothing.
+                if seen.is_some() {
+                    patience.renew();
+                }
                 self.seen = Some((newest, Instant::now()));
                 false
             }

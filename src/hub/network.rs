@@ -1,6 +1,7 @@
 //! The thread that loads, while it is on the network: an event loop of its own that ends as soon as nobody waits.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
@@ -19,9 +20,20 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Default)]
 pub(super) struct Network {
     parts: OnceCell<(Runtime, Arc<Client>)>,
+    silent: AtomicBool,
 }
 
 impl Network {
+    /// The Hub did not answer where the cache could do without it. The rest of the load does without it at once.
+    pub fn note_silence(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked, and did not answer.
+    pub fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
     /// Runs to its end what `work` does with the client, or until the load is stopped.
     pub fn run<T>(
         &self,

@@ -8,7 +8,7 @@ pub(super) const TRIES: u32 = 6;
 /// First pause; each next one is twice as long.
 const PAUSE: Duration = Duration::from_millis(150);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// A request without progress for so long fails.
+/// A request that brings nothing new for so long fails.
 const PATIENCE: Duration = Duration::from_secs(28);
 /// And one that brings less than [`LEAST_BYTES`] in this time.
 const RATE_WINDOW: Duration = Duration::from_secs(25);
@@ -71,12 +71,16 @@ fn seconds_of(date: &str) -> Option<u64> {
     Some(days * 86_400 + times[0] * 3600 + times[1] * 60 + times[2])
 }
 
-/// How long a request, with all its tries, may go on: as long as bytes come at a minimum rate, and each try but a few
-/// brings the request further.
+/// How long a request, with all its tries, may go on: silence adds up until something new comes, bytes must come at a
+/// minimum rate, and only a few tries in a row may bring nothing new.
 #[derive(Debug)]
 pub(super) struct Patience {
-    limit: Duration,
+    /// The end of the whole, where the caller could do without.
+    end: Option<Instant>,
+    /// When the last byte came.
     since: Instant,
+    /// Silence before that, since something new came.
+    silence: Duration,
     window: Instant,
     bytes: u64,
     furthest: u64,
@@ -84,11 +88,18 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// `limit` where the caller cannot wait as long as usual.
+    /// `limit` where the caller can do without, and does not wait as long as usual.
     pub fn new(limit: Option<Duration>) -> Self {
         let now = Instant::now();
-        let limit = limit.unwrap_or(PATIENCE).min(PATIENCE);
-        Patience { limit, since: now, window: now, bytes: 0, furthest: 0, tries: 0 }
+        Patience {
+            end: limit.map(|limit| now + limit),
+            since: now,
+            silence: Duration::ZERO,
+            window: now,
+            bytes: 0,
+            furthest: 0,
+            tries: 0,
+        }
     }
 
     /// A try has failed. Gives how many have since the request came further last.
@@ -99,11 +110,14 @@ impl Patience {
 
     /// `bytes` came, and now `position` of them are here. `false` once too few have come for too long.
     pub fn progress(&mut self, bytes: u64, position: u64) -> bool {
-        self.bytes += bytes;
+        let gap = self.since.elapsed();
         self.since = Instant::now();
-        // What a broken connection brings again is no reason for another try.
+        self.bytes += bytes;
+        // What a broken connection brings again is no reason for another try, nor does it make up for silence.
         if position > self.furthest {
-            (self.furthest, self.tries) = (position, 0);
+            (self.furthest, self.tries, self.silence) = (position, 0, Duration::ZERO);
+        } else if gap > PAUSE {
+            self.silence += gap;
         }
         if self.window.elapsed() < RATE_WINDOW {
             return true;
@@ -113,15 +127,20 @@ impl Patience {
         enough
     }
 
+    /// Somebody else, who is waited for, comes further.
+    pub fn renew(&mut self) {
+        (self.since, self.silence) = (Instant::now(), Duration::ZERO);
+        (self.window, self.bytes) = (self.since, 0);
+    }
+
     /// What is left; zero once it is over.
     pub fn left(&self) -> Duration {
-        let by_rate = if self.bytes < LEAST_BYTES && self.window < self.since {
-            // Bytes came, but too few so far: the window's end is the limit.
-            RATE_WINDOW.saturating_sub(self.window.elapsed())
-        } else {
-            self.limit
-        };
-        self.limit.saturating_sub(self.since.elapsed()).min(by_rate)
+        let by_silence = PATIENCE.saturating_sub(self.silence).saturating_sub(self.since.elapsed());
+        let few = self.bytes < LEAST_BYTES && self.window < self.since;
+        // Bytes came, but too few so far: the window's end is the limit.
+        let by_rate = if few { RATE_WINDOW.saturating_sub(self.window.elapsed()) } else { PATIENCE };
+        let by_end = self.end.map_or(PATIENCE, |end| end.saturating_duration_since(Instant::now()));
+        by_silence.min(by_rate).min(by_end)
     }
 }
 

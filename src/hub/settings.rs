@@ -134,8 +134,8 @@ pub struct Settings {
     pub proxies: Proxies,
     /// Files with certificates that are trusted beside the system's.
     pub authorities: Vec<PathBuf>,
-    /// A folder with such files (`SSL_CERT_DIR`).
-    pub authorities_folder: Option<PathBuf>,
+    /// Folders with such files (`SSL_CERT_DIR`). One that is not there counts as empty, as in OpenSSL.
+    pub authorities_folders: Vec<PathBuf>,
 }
 
 impl Settings {
@@ -176,7 +176,10 @@ impl Settings {
             symlinks: !variables.is_on("HF_HUB_DISABLE_SYMLINKS"),
             proxies: proxies(&variables),
             authorities,
-            authorities_folder: variables.folder("SSL_CERT_DIR"),
+            authorities_folders: variables
+                .get("SSL_CERT_DIR")
+                .map(|list| std::env::split_paths(list).collect())
+                .unwrap_or_default(),
         })
     }
 }

@@ -2,7 +2,7 @@
 //! verified either way.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,8 +43,6 @@ pub struct Snapshot {
 #[derive(Debug, Default)]
 struct State {
     tree: Option<Arc<Tree>>,
-    /// The Hub was asked for the list and did not answer.
-    silent: bool,
     /// Files that were taken to be absent because nobody could tell.
     unknown: BTreeSet<String>,
     /// Files that were asked for and are there.
@@ -134,14 +132,16 @@ impl Snapshot {
     /// be in the cache.
     #[must_use]
     pub fn explain(&self, error: Error) -> Error {
-        if let (true, Error::FileNotFound(message)) = (self.is_locked(), &error) {
+        // By its code: an error that several wait for is wrapped.
+        let code = error.code();
+        if self.is_locked() && code == "ERR_FILE_NOT_FOUND" {
             let (id, at) = (&self.request.id, self.request.at());
             return Error::FileNotFound(format!(
-                "{message}. Only what the lock file pins is used: `npx vecrank pull {id}{at} --lock` with --dtype or --file pins more"
+                "{error}. Only what the lock file pins is used: `npx vecrank pull {id}{at} --lock` with --dtype or --file pins more"
             ));
         }
         let state = self.state();
-        let is_about_files = matches!(error, Error::FileNotFound(_) | Error::ModelUnsupported(_));
+        let is_about_files = code == "ERR_FILE_NOT_FOUND" || code == "ERR_MODEL_UNSUPPORTED";
         if !is_about_files || state.unknown.is_empty() {
             return error;
         }
@@ -200,14 +200,17 @@ impl Snapshot {
         if let Some(tree) = self.known_tree() {
             return Ok(Some(tree));
         }
-        if self.request.settings.offline || self.state().silent {
+        if self.request.settings.offline {
             return Ok(None);
         }
-        let is_cached = self.folder().is_dir();
+        let is_cached = self.looks_whole();
+        if is_cached && self.network.is_silent() {
+            return Ok(None);
+        }
         match self.ask_for_tree(is_cached.then_some(SHORT)) {
             Ok(tree) => Ok(Some(tree)),
             Err(error @ Error::Download { .. }) if is_cached => {
-                self.state().silent = true;
+                self.network.note_silence();
                 self.loading.warn(format!(
                     "The Hub could not be asked which files {} has, so only those in the cache are used. {error}",
                     self.request.id
@@ -216,6 +219,17 @@ impl Snapshot {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the cache may well do without the list: the files that every model has are there.
+    fn looks_whole(&self) -> bool {
+        let folder = self.folder();
+        let has_graph = |folder: &Path| {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|ending| ending == "onnx"))
+        };
+        let has = |name: &str| folder.join(name).is_file();
+        has("config.json") && has("tokenizer.json") && (has_graph(&folder) || has_graph(&folder.join("onnx")))
     }
 
     fn ask_for_tree(&self, within: Option<Duration>) -> Result<Arc<Tree>> {
@@ -409,12 +423,16 @@ fn ask(
     loading: &Arc<Loading>,
     cached: Option<Commit>,
 ) -> Result<Commit> {
+    if let Some(cached) = cached.clone().filter(|_| network.is_silent()) {
+        return Ok(cached);
+    }
     let within = cached.is_some().then_some(SHORT);
     let found = run(request, repository, network, loading, async |downloads| {
         downloads.commit_of(&request.revision, within).await
     });
     match (found, cached) {
         (Err(error @ Error::Download { .. }), Some(cached)) => {
+            network.note_silence();
             loading.warn(format!(
                 "{} could not be refreshed, so the cached commit {cached} of '{}' is used. {error}",
                 request.id, request.revision

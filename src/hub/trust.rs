@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 
 use super::settings::Settings;
 use crate::error::{Error, Result};
@@ -17,9 +17,9 @@ pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig> {
     for file in &settings.authorities {
         extra.extend(named(file)?);
     }
-    if let Some(folder) = &settings.authorities_folder {
-        let entries = std::fs::read_dir(folder).map_err(|source| Error::unreadable(folder, source))?;
-        extra.extend(entries.flatten().flat_map(|entry| certificates(&entry.path()).unwrap_or_default()));
+    for folder in &settings.authorities_folders {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        extra.extend(entries.flat_map(|entry| certificates(&entry.path()).unwrap_or_default()));
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let failed = |error: rustls::Error| Error::Download {
@@ -39,9 +39,13 @@ fn named(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
         ),
         source: Some(error.to_string().into()),
     })?;
-    if found.is_empty() {
+    let parses = |certificate: &CertificateDer<'static>| RootCertStore::empty().add(certificate.clone()).is_ok();
+    if !found.iter().any(parses) {
         return Err(Error::Download {
-            message: format!("{} holds no certificate. An environment variable names this file", file.display()),
+            message: format!(
+                "{} holds no certificate that can be read. An environment variable names this file",
+                file.display()
+            ),
             source: None,
         });
     }
@@ -74,7 +78,7 @@ mod platform {
 #[cfg(not(any(target_os = "macos", windows)))]
 mod platform {
     use super::*;
-    use rustls::{ConfigBuilder, RootCertStore, WantsVerifier};
+    use rustls::{ConfigBuilder, WantsVerifier};
 
     /// Where distributions keep the system's store; the first that exists (Go's `crypto/x509` looks in the same places).
     const STORES: [&str; 6] = [
