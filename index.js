@@ -8,6 +8,7 @@
  * imports and requires the package has one copy of it.
  */
 
+const { createHash } = require('node:crypto')
 const { addon } = require('./lib/addon.js')
 const check = require('./lib/arguments.js')
 const { underSignal } = require('./lib/call.js')
@@ -171,7 +172,7 @@ async function withShared(Class, options, use) {
   }
   const { signal, onDownload, ...plan } = check.loadOptions(kind, load, 'options.load')
   const instances = registry()
-  const key = JSON.stringify([kind, identify(kind, model), plan])
+  const key = JSON.stringify([kind, identify(kind, model), plan.token === undefined ? plan : { ...plan, token: digest(plan.token) }])
   let instance = instances.get(key)
   if (!instance?.[REUSABLE]) {
     instance = new Class(model, plan)
@@ -192,6 +193,11 @@ async function withShared(Class, options, use) {
     // What was never loaded (wrong arguments, no such model) is not kept, or names that come from outside would fill the memory.
     if (!instance[REUSABLE] && instances.get(key) === instance) instances.delete(key)
   }
+}
+
+/** A secret as a part of a key: the keys of a map are seen by whoever prints it. */
+function digest(secret) {
+  return createHash('sha256').update(secret).digest('base64')
 }
 
 /** On the global object: copies of this file (hot reload, a bundle beside node_modules) then use one set of instances. */

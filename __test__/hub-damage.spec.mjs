@@ -1,10 +1,10 @@
 // A cached file that was damaged later: noticed by every load that reads it, named where there is no network, mended where there is one.
 //
-// The cache is filled by the downloader alone: as long as a session lives, a load of the same model is given that session and reads no file.
+// The cache is filled by the downloader alone: as long as a session lives, a load of the same model is given it and reads no file.
 
 import assert from 'node:assert/strict'
-import { closeSync, copyFileSync, lstatSync, mkdirSync, openSync, readFileSync, readSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs'
-import { symlinkSync, truncateSync, utimesSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, copyFileSync, lstatSync, mkdirSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs'
+import { renameSync, rmSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -65,8 +65,8 @@ function replace({ blob }) {
 }
 
 /**
- * A cache with all files of the model, pulled. Times of files go in steps of some milliseconds: a change in the step of the download has the
- * time of the download, so the clock is waited for.
+ * A cache with all files of the model, pulled. Times of files go in steps of some milliseconds: a change in the step of the download has
+ * the time of the download, so the clock is waited for.
  */
 async function filled(t) {
   const all = await world(t)
@@ -93,10 +93,9 @@ for (const { name, count, how, code = 'ERR_CORRUPT' } of damages) {
         const { pointer, blob } = place(file)
         how({ pointer, blob, random: seeded(number), other: place(file === 'config.json' ? 'modules.json' : 'config.json').blob })
         const found = readState(folder)
+        const named = new RegExp(`${file.replaceAll('.', '\\.')}.*vecrank pull ${id}`)
         // Twice, as the first look must not make it look right.
-        for (const look of [1, 2]) {
-          await assert.rejects(load({ offline: true }), failure(code, new RegExp(`${file.replaceAll('.', '\\.')}.*vecrank pull ${id}`)), `look ${look}`)
-        }
+        for (const look of [1, 2]) await assert.rejects(load({ offline: true }), failure(code, named), `look ${look}`)
         assert.equal(hub.requests.length, 0)
         assert.deepEqual(readState(folder), found, 'nothing is thrown away where there is no other')
 

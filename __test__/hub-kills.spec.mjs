@@ -13,10 +13,15 @@ const GRAPH = 'onnx/model.onnx'
 const SIZE = 245_292
 const files = Object.fromEntries(filesIn(zoo('bert-mean')).map((file) => [file, readFileSync(join(zoo('bert-mean'), file))]))
 
+/** All that a cache may hold when nobody writes to it; and what else it may hold when somebody does. */
+const FINISHED = /^\.locks\/|\/(blobs\/[0-9a-f]+|(snapshots|\.no_exist)\/[0-9a-f]{40}\/.+|refs\/main|trees\/[0-9a-f]{40}\.json|\.vecrank\/.+\.json)$/
+const UNFINISHED = /\/(blobs\/[^/]+\.incomplete|\.vecrank\/.+)$/
+
 /** Nothing that a reader could find is wrong: blobs, links, the commit that the branch stands for, if any. Gives what is not finished. */
 function assertNothingWrong({ cacheDir, folder, commit }) {
   const all = assertSound(cacheDir, { partials: Infinity })
-  for (const file of all.filter((name) => name.includes('/snapshots/') && !name.endsWith('.tmp'))) {
+  for (const file of all) assert.ok(FINISHED.test(file) || UNFINISHED.test(file), `a reader would find ${file}`)
+  for (const file of all.filter((name) => name.includes('/snapshots/'))) {
     const [, at, path] = /\/snapshots\/([^/]+)\/(.+)$/.exec(file)
     assert.equal(at, commit)
     assert.ok(files[path]?.equals(readFileSync(join(cacheDir, file))), `${file} has other bytes than the Hub's`)
@@ -30,7 +35,7 @@ async function assertMends({ load, cacheDir }) {
   const embedder = await load()
   assertRight(await embedder.embed(texts))
   await embedder.dispose()
-  assertSound(cacheDir)
+  for (const file of assertSound(cacheDir)) assert.match(file, FINISHED, 'left behind')
 }
 
 test(`${soak ? 200 : 25} processes killed at random moments: nothing wrong is visible, and the next run succeeds`, async (t) => {
@@ -102,7 +107,7 @@ const reader = (folder, looks) => `
   while (looks < ${looks} && wrong.length < 20) {
     for (const entry of list(folder + '/snapshots')) {
       const file = entry.path + '/' + entry.name
-      if (entry.isDirectory() || entry.name.endsWith('.tmp') || seen.has(file)) continue
+      if (entry.isDirectory() || seen.has(file)) continue
       const bytes = readFileSync(file)
       const hashes = [hash('sha256', bytes), hash('sha1', 'blob ' + bytes.length + '\\0', bytes)]
       if (!hashes.includes(basename(realpathSync(file)))) wrong.push(file + ' is not what its name says')
@@ -123,10 +128,9 @@ const reader = (folder, looks) => `
 const writer = ({ hub, id, cacheDir }, stop) => `
   import { existsSync } from 'node:fs'
   import { pull } from './__test__/hub/drive.mjs'
+  const wanted = ${JSON.stringify({ hub: { url: hub.url }, id, cacheDir, refresh: true })}
   let pulls = 0
-  for (; !existsSync(${JSON.stringify(stop)}); pulls++) {
-    await pull({ hub: { url: ${JSON.stringify(hub.url)} }, id: ${JSON.stringify(id)}, cacheDir: ${JSON.stringify(cacheDir)}, refresh: true })
-  }
+  for (; !existsSync(${JSON.stringify(stop)}); pulls++) await pull(wanted)
   console.log(pulls)`
 
 const LOOKS = soak ? 10_000_000 : 100_000

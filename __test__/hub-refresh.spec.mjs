@@ -1,4 +1,4 @@
-// A model that is cached starts with a Hub that is dead, silent or out of its mind, also where it was to be asked: soon, and with one warning.
+// A cached model starts with a Hub that is dead, silent or out of its mind, also where it was to be asked: soon, and with one warning.
 
 import assert from 'node:assert/strict'
 import { readFileSync, rmSync } from 'node:fs'
@@ -49,7 +49,8 @@ async function assertStarts({ make, id, commit, cacheDir }, t, more) {
   const took = performance.now() - start
   assert.ok(took < 3000, `took ${took} ms`)
   await assertWorks(embedder)
-  assert.deepEqual(warnings.map(({ name, code }) => [name, code]), [['VecrankWarning', 'VECRANK_HUB']], warnings.map(({ message }) => message).join('\n'))
+  const said = warnings.map(({ message }) => message).join('\n')
+  assert.deepEqual(warnings.map(({ name, code }) => [name, code]), [['VecrankWarning', 'VECRANK_HUB']], said)
   assert.ok(warnings[0].message.includes(commit), warnings[0].message)
   assertSound(cacheDir)
 }
@@ -84,7 +85,8 @@ describe('refresh: the same with a cache that', { concurrency: true }, () => {
   /** The files of a conversion that does not say how to pool, but whose base does. */
   const conversion = () => {
     const isLent = ([name]) => name === 'modules.json' || name.startsWith('1_Pooling') || name.includes('sentence_')
-    return { 'README.md': '---\nbase_model: refresh/base\n---\n', ...Object.fromEntries(Object.entries(model()).filter((file) => !isLent(file))) }
+    const own = Object.fromEntries(Object.entries(model()).filter((file) => !isLent(file)))
+    return { 'README.md': '---\nbase_model: refresh/base\n---\n', ...own }
   }
 
   test('has no list of the files, as older versions of Python leave it', async (t) => {

@@ -1,5 +1,5 @@
-// A Hub that falls silent, and the times as they are by default: a typed error within 30 s, wherever that happens. This file takes nearly that
-// long, idle: all cases wait at the same time.
+// A Hub that falls silent, and the times as they are by default: a typed error within 30 s, wherever that happens. This file takes as long,
+// and idles: all cases wait at the same time.
 
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'

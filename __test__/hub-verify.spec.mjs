@@ -22,6 +22,7 @@ const sizeOf = (file) => readFileSync(join(zoo('bert-mean'), file)).length
 /** What a status means depends on who says it: a CDN knows signatures, and nothing of accounts and repositories. */
 const atHub = (code) => (server) => (server === 'hub' ? code : 'ERR_DOWNLOAD')
 const download = () => 'ERR_DOWNLOAD'
+const lost = (what) => ({ status: 404, headers: { 'x-error-code': what } })
 /** A body that ends early, from a server that knows no ranges: else every try would bring the rest nearer, and in the end succeed. */
 const half = (name) => (size) => ({ [name]: size >> 1, ignoreRange: true })
 
@@ -32,11 +33,17 @@ const faults = [
   { name: '401', fault: () => ({ status: 401 }), code: atHub('ERR_UNAUTHORIZED'), most: 1 },
   { name: '403', fault: () => ({ status: 403 }), code: atHub('ERR_UNAUTHORIZED'), most: 1 },
   { name: '404', fault: () => ({ status: 404 }), code: atHub('ERR_FILE_NOT_FOUND'), most: 1 },
-  { name: '404 of a lost repository', fault: () => ({ status: 404, headers: { 'x-error-code': 'RepoNotFound' } }), code: atHub('ERR_MODEL_NOT_FOUND'), most: 1 },
-  { name: '404 of a lost commit', fault: () => ({ status: 404, headers: { 'x-error-code': 'RevisionNotFound' } }), code: atHub('ERR_MODEL_NOT_FOUND'), most: 1 },
+  { name: '404 of a lost repository', fault: () => lost('RepoNotFound'), code: atHub('ERR_MODEL_NOT_FOUND'), most: 1 },
+  { name: '404 of a lost commit', fault: () => lost('RevisionNotFound'), code: atHub('ERR_MODEL_NOT_FOUND'), most: 1 },
   { name: '410', fault: () => ({ status: 410 }), code: download, most: 1 },
   { name: '416', fault: () => ({ status: 416 }), code: download, most: 6 },
-  ...[408, 429, 500, 502, 503, 504].map((status) => ({ name: String(status), fault: () => ({ status }), code: download, passes: true, status })),
+  ...[408, 429, 500, 502, 503, 504].map((status) => ({
+    name: String(status),
+    fault: () => ({ status }),
+    code: download,
+    passes: true,
+    status,
+  })),
   { name: 'a page with 200', fault: () => ({ html: true }), code: download, passes: true, says: /text\/html/ },
   { name: 'too short', fault: () => ({ short: 1 }), code: download, passes: true, body: true },
   { name: 'too long', fault: () => ({ long: 1 }), code: download, passes: true, body: true },
@@ -97,7 +104,8 @@ describe('a fault that passes is not noticed', { concurrency: passing.length }, 
 })
 
 test('answers that are unusual and right are taken: no length, no end of the last chunk, no etag', async (t) => {
-  for (const fault of [{ closed: Infinity }, { chunkedWithoutEnd: Infinity }, { headers: { etag: null, 'x-linked-etag': null, 'x-repo-commit': null } }]) {
+  const nothingSaid = { headers: { etag: null, 'x-linked-etag': null, 'x-linked-size': null, 'x-repo-commit': null } }
+  for (const fault of [{ closed: Infinity }, { chunkedWithoutEnd: Infinity }, nothingSaid]) {
     const { hub, cacheDir, load } = await world(t)
     hub.fault({ method: 'GET', file: /./ }, fault)
     await assertWorks(await load())

@@ -28,11 +28,14 @@ function expected(what, path, value) {
   return argumentError(`Expected ${what} for \`${path}\` but received ${describe(value)} of type ${typeof value}.`)
 }
 
+/** What JSON leaves as it is, and a terminal or an editor does not: control characters, line separators, changes of direction. */
+const UNPRINTABLE = /[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
+
 /** A short text for any value. It looks at no property and calls no trap, and what still throws is swallowed: an error message must not fail. */
 function describe(value) {
   switch (typeof value) {
     case 'string':
-      return JSON.stringify(shorten(value))
+      return JSON.stringify(shorten(value)).replace(UNPRINTABLE, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`)
     case 'bigint':
       return `${shorten(String(value))}n`
     case 'symbol':

@@ -183,6 +183,15 @@ impl Error {
     }
 }
 
+/// A name from outside for a message: quoted, without control characters, not endless.
+pub(crate) fn shown(text: &str) -> String {
+    let mut short: String = text.chars().take(80).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    format!("{short:?}")
+}
+
 /// The words of a caught panic.
 pub(crate) fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
     payload

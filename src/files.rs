@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 /// Largest JSON file that is read. Real `tokenizer.json` files stay below 40 MB.
 const MAX_JSON_BYTES: u64 = 256 << 20;
@@ -82,7 +82,8 @@ impl ModelFolder {
         let stays = inside.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !stays || relative.contains(['\\', '\0']) {
             return Err(Error::invalid_model(format!(
-                "The path '{relative}' leaves the model's folder. Only files inside it are read"
+                "The path {} leaves the model's folder. Only files inside it are read",
+                shown(relative)
             )));
         }
         Ok(self.root.join(inside))

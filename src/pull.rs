@@ -67,9 +67,9 @@ pub fn pull(
         Ok(product)
     };
     let product = read().map_err(|error| opened.explain(error))?;
-    opened.settle()?;
-    let parts: Vec<Part> = std::iter::once(&opened.snapshot)
-        .chain(&opened.base)
+    opened.settle(loading);
+    let parts: Vec<Part> = opened
+        .snapshots()
         .map(|snapshot| Part {
             model: snapshot.request.id.to_string(),
             revision: snapshot.request.revision.to_string(),
@@ -79,9 +79,7 @@ pub fn pull(
         })
         .collect();
     if let Some((mut lock, path)) = lock {
-        for (number, (part, snapshot)) in
-            parts.iter().zip(std::iter::once(&opened.snapshot).chain(&opened.base)).enumerate()
-        {
+        for (number, (part, snapshot)) in parts.iter().zip(opened.snapshots()).enumerate() {
             let dtypes: BTreeSet<String> = dtype.filter(|_| number == 0).map(str::to_owned).into_iter().collect();
             let pins = Pins { commit: part.commit.clone(), dtypes, files: part.files.clone() };
             lock.pin(&snapshot.request.id, &snapshot.request.revision, pins);

@@ -208,10 +208,10 @@ fn load(origin: &Origin, mut options: LoadOptions, loading: &Arc<Loading>) -> Re
     let opened = hub::open(&asked.resolve()?, dtype, options.product == Product::Embedder, loading)?;
     options.path = opened.snapshot.folder();
     options.base = opened.base.as_ref().map(|base| base.folder());
-    let pinned = std::iter::once(&opened.snapshot).chain(&opened.base).filter_map(|snapshot| snapshot.pinned());
+    let pinned = opened.snapshots().filter_map(|snapshot| snapshot.pinned());
     options.pinned = pinned.reduce(|all, next| all + &next);
     let engine = shared(options, &|| Ok(opened.folder()), loading).map_err(|error| opened.explain(error))?;
-    opened.settle()?;
+    opened.settle(loading);
     let provenance = Provenance {
         commit: opened.snapshot.commit.to_string(),
         locked: opened.snapshot.is_locked(),

@@ -12,7 +12,11 @@ export const stages = {
   'before a small file': { match: { file: 'tokenizer.json' }, fault: { stall: 'headers' } },
   'in the middle of a small file': { match: { file: 'tokenizer.json' }, fault: { stall: 'body', ignoreRange: true } },
   'before the redirect to the CDN': { match: { server: 'hub', file: GRAPH }, fault: { stall: 'headers' } },
-  'before the CDN accepts the connection': { match: { server: 'cdn' }, fault: { stall: 'accept' }, reached: (hub) => hub.count({ file: GRAPH }) > 0 },
+  'before the CDN accepts the connection': {
+    match: { server: 'cdn' },
+    fault: { stall: 'accept' },
+    reached: (hub) => hub.count({ file: GRAPH }) > 0,
+  },
   'before the answer of the CDN': { match: { server: 'cdn' }, fault: { stall: 'headers' } },
   'before the first byte of a large file': { match: { server: 'cdn' }, fault: { stall: 'first' } },
   'in the middle of a large file': { match: { server: 'cdn' }, fault: { stall: 'body', ignoreRange: true } },

@@ -60,6 +60,7 @@ pub(super) struct Answer {
     /// What the endpoint says about the file, before any redirect to another host.
     pub etag: Option<Etag>,
     pub commit: Option<Commit>,
+    pub size: Option<u64>,
 }
 
 /// What is asked for; decides what "not found" means.
@@ -105,6 +106,12 @@ impl Client {
             metadata_timeout: settings.metadata_timeout,
             download_timeout: settings.download_timeout,
         })
+    }
+
+    /// For one request with all its tries; `within` where the cache could do without. A user who allows longer waits means it.
+    pub fn patience(&self, within: Option<Duration>) -> Patience {
+        let longest = self.metadata_timeout.max(self.download_timeout);
+        Patience::new(within, longest + Duration::from_secs(8))
     }
 
     /// Longest wait for the next bytes of a body.
@@ -185,7 +192,7 @@ impl Client {
             Wanted::File(..) if method == Method::GET => self.download_timeout,
             _ => self.metadata_timeout,
         };
-        let (mut url, mut etag, mut commit) = (url, None, None);
+        let (mut url, mut etag, mut commit, mut size) = (url, None, None, None);
         for _ in 0..=REDIRECTS {
             let own = self.is_own(&url);
             let mut request = self.http.request(method.clone(), url.clone());
@@ -207,6 +214,7 @@ impl Client {
             if own {
                 etag = etag.or_else(|| etag_of(response.headers()));
                 commit = commit.or_else(|| text(response.headers(), "x-repo-commit").and_then(Commit::parse));
+                size = size.or_else(|| size_of(&response));
             }
             if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 url = redirected(&url, &response, &asked)?;
@@ -216,7 +224,7 @@ impl Client {
                 || status == StatusCode::PARTIAL_CONTENT
                 || (status == StatusCode::RANGE_NOT_SATISFIABLE && from > 0)
             {
-                return Ok(Answer { response, asked, etag, commit });
+                return Ok(Answer { response, asked, etag, commit, size });
             }
             return Err(refused(&response, wanted, &asked, own, self.authorization.is_some()));
         }
@@ -354,6 +362,17 @@ pub(super) fn spoken(error: reqwest::Error) -> String {
 
 fn etag_of(headers: &HeaderMap) -> Option<Etag> {
     ["x-linked-etag", "etag"].iter().find_map(|name| text(headers, name).and_then(Etag::parse))
+}
+
+/// The whole file's size: of a redirect only where it says so, its own length is not the file's.
+fn size_of(response: &Response) -> Option<u64> {
+    let headers = response.headers();
+    let linked = || text(headers, "x-linked-size")?.parse().ok();
+    match response.status().as_u16() {
+        200 => linked().or_else(|| text(headers, "content-length")?.parse().ok()),
+        206 => linked().or_else(|| text(headers, "content-range")?.rsplit('/').next()?.parse().ok()),
+        _ => linked(),
+    }
 }
 
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {

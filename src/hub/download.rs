@@ -44,6 +44,8 @@ pub(super) struct Downloads {
     pub repository: Repository,
     pub id: ModelId,
     pub loading: Arc<Loading>,
+    /// The list of files is one that was kept, and may be damaged.
+    pub is_kept: bool,
 }
 
 #[derive(Deserialize)]
@@ -56,7 +58,7 @@ impl Downloads {
     pub async fn commit_of(&self, revision: &Revision, within: Option<Duration>) -> Result<Commit> {
         let url = self.client.revision_url(&self.id, revision);
         let wanted = Wanted::Repository(&self.id, revision);
-        let mut patience = Patience::new(within);
+        let mut patience = self.client.patience(within);
         let (info, asked, _): (Info, _, _) =
             self.client.persist(&mut patience, async |patience| self.json(url.clone(), wanted, patience).await).await?;
         Commit::parse(&info.sha).ok_or_else(|| no_hub(&asked, "gives no commit"))
@@ -66,7 +68,7 @@ impl Downloads {
     pub async fn tree(&self, commit: &Commit, within: Option<Duration>) -> Result<Tree> {
         let revision = Revision::parse(commit.as_str())?;
         let wanted = Wanted::Repository(&self.id, &revision);
-        let mut patience = Patience::new(within);
+        let mut patience = self.client.patience(within);
         let mut tree = Tree::default();
         let mut next = Some(self.client.tree_url(&self.id, commit));
         for _ in 0..MAX_PAGES {
@@ -130,7 +132,7 @@ impl Downloads {
         let wanted = Wanted::File(&self.id, commit, path);
         let answer = self
             .client
-            .persist(&mut Patience::new(None), async |patience| {
+            .persist(&mut self.client.patience(None), async |patience| {
                 self.client.send(Method::HEAD, url.clone(), wanted, 0, patience).await
             })
             .await?;
@@ -162,7 +164,7 @@ impl Downloads {
             *damaged = (!right).then_some(now);
             right
         };
-        let mut patience = Patience::new(None);
+        let mut patience = self.client.patience(None);
         for tries in 1.. {
             if is_there() {
                 break;
@@ -278,6 +280,12 @@ impl Downloads {
             _ => None,
         };
         let length = text(headers, "content-length").and_then(|length| length.parse::<u64>().ok());
+        if self.is_kept
+            && answer.etag.as_ref() == Some(&entry.etag)
+            && answer.size.is_some_and(|size| size != entry.size)
+        {
+            return Ok(false);
+        }
         let fits = start.is_some_and(|start| length.is_none_or(|length| start + length == entry.size));
         if encoding.is_some() || !fits || start.is_some_and(|start| start != 0 && start != from) {
             partial.restart()?;

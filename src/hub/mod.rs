@@ -162,19 +162,31 @@ impl Opened {
         }
     }
 
-    /// Notes the commits, now that their files are here.
-    ///
-    /// # Errors
-    /// [`Error::Disk`]
-    pub fn settle(&self) -> Result<()> {
-        self.snapshot.settle()?;
-        self.base.as_ref().map_or(Ok(()), |base| base.settle())
+    /// The model's commit and its base's.
+    pub fn snapshots(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
+        std::iter::once(&self.snapshot).chain(&self.base)
+    }
+
+    /// Notes the commits, now that their files are here. A note that cannot be written costs a request the next time, not
+    /// the load.
+    pub fn settle(&self, loading: &Loading) {
+        for snapshot in self.snapshots() {
+            snapshot.warn_of_gaps();
+            if let Err(error) = snapshot.settle() {
+                let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
+                loading.warn(format!(
+                    "{} is loaded, but its commit could not be noted in the cache. {error}{causes}",
+                    snapshot.request.id
+                ));
+            }
+        }
     }
 
     /// See [`Snapshot::explain`].
     #[must_use]
     pub fn explain(&self, error: Error) -> Error {
         let error = self.snapshot.explain(error);
-        self.base.iter().fold(error, |error, base| base.explain(error))
+        // Of a lock file the model has said it already.
+        self.base.iter().filter(|base| !base.is_locked()).fold(error, |error, base| base.explain(error))
     }
 }

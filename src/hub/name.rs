@@ -1,7 +1,7 @@
 //! Names that come from outside: from the user, the Hub and the cache's own files. Each is checked before it becomes part
 //! of a path or a URL, so that none can leave the cache.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 
 /// A repository: `owner/name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -188,15 +188,6 @@ fn check_segment(segment: &str) -> std::result::Result<(), &'static str> {
         return Err("has a part that Windows reserves");
     }
     Ok(())
-}
-
-/// A name for a message: quoted, without control characters, not endless.
-pub(crate) fn shown(text: &str) -> String {
-    let mut short: String = text.chars().take(80).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    format!("{short:?}")
 }
 
 #[cfg(test)]

@@ -208,7 +208,11 @@ fn leftovers(blobs: &Path, etag: Option<&Etag>) -> Vec<Leftover> {
         if etag.is_some_and(|etag| etag.as_str() != of || !is_ours) {
             continue;
         }
+        // Neither a link nor a pipe is a partial file of anybody's.
         let Ok(metadata) = entry.metadata() else { continue };
+        if !metadata.is_file() {
+            continue;
+        }
         let age = age(&metadata).unwrap_or_default();
         let path = entry.path();
         let is_open_here = open_here().contains(&path);

@@ -85,11 +85,13 @@ impl Repository {
     /// [`Error::Disk`], [`Error::Corrupt`] where the file holds something else than a commit.
     pub fn commit_of(&self, revision: &Revision) -> Result<Option<Commit>> {
         let path = self.reference(revision);
+        // A folder of branches (`feature/x`) is not the branch `feature`; a pipe would never end.
+        if path.exists() && !path.is_file() {
+            return Ok(None);
+        }
         let text = match std::fs::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if is_absent(&error) => return Ok(None),
-            // A folder of branches (`feature/x`) is not the branch `feature`.
-            Err(_) if path.is_dir() => return Ok(None),
             Err(source) => return Err(Error::unreadable(&path, source)),
         };
         match Commit::parse(text.trim()) {

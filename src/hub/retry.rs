@@ -8,7 +8,7 @@ pub(super) const TRIES: u32 = 6;
 /// First pause; each next one is twice as long.
 const PAUSE: Duration = Duration::from_millis(150);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// A request that brings nothing new for so long fails.
+/// A request that brings nothing new for so long fails. At least: one wait must have its time, and another try after it.
 const PATIENCE: Duration = Duration::from_secs(28);
 /// And one that brings less than [`LEAST_BYTES`] in this time.
 const RATE_WINDOW: Duration = Duration::from_secs(25);
@@ -77,6 +77,7 @@ fn seconds_of(date: &str) -> Option<u64> {
 pub(super) struct Patience {
     /// The end of the whole, where the caller could do without.
     end: Option<Instant>,
+    whole: Duration,
     /// When the last byte came.
     since: Instant,
     /// Silence before that, since something new came.
@@ -88,11 +89,12 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// `limit` where the caller can do without, and does not wait as long as usual.
-    pub fn new(limit: Option<Duration>) -> Self {
+    /// `limit` where the caller can do without, and does not wait as long as usual; `least` where a single wait is long.
+    pub fn new(limit: Option<Duration>, least: Duration) -> Self {
         let now = Instant::now();
         Patience {
             end: limit.map(|limit| now + limit),
+            whole: PATIENCE.max(least),
             since: now,
             silence: Duration::ZERO,
             window: now,
@@ -135,11 +137,11 @@ impl Patience {
 
     /// What is left; zero once it is over.
     pub fn left(&self) -> Duration {
-        let by_silence = PATIENCE.saturating_sub(self.silence).saturating_sub(self.since.elapsed());
+        let by_silence = self.whole.saturating_sub(self.silence).saturating_sub(self.since.elapsed());
         let few = self.bytes < LEAST_BYTES && self.window < self.since;
         // Bytes came, but too few so far: the window's end is the limit.
-        let by_rate = if few { RATE_WINDOW.saturating_sub(self.window.elapsed()) } else { PATIENCE };
-        let by_end = self.end.map_or(PATIENCE, |end| end.saturating_duration_since(Instant::now()));
+        let by_rate = if few { RATE_WINDOW.saturating_sub(self.window.elapsed()) } else { self.whole };
+        let by_end = self.end.map_or(self.whole, |end| end.saturating_duration_since(Instant::now()));
         by_silence.min(by_rate).min(by_end)
     }
 }
@@ -160,7 +162,7 @@ mod tests {
 
     #[test]
     fn only_what_is_new_counts_as_progress() {
-        let mut patience = Patience::new(None);
+        let mut patience = Patience::new(None, Duration::ZERO);
         assert!(patience.progress(100, 100));
         assert_eq!((patience.failed(), patience.failed()), (1, 2));
         assert!(patience.progress(100, 100));

@@ -43,6 +43,8 @@ pub struct Snapshot {
 #[derive(Debug, Default)]
 struct State {
     tree: Option<Arc<Tree>>,
+    /// The list is the Hub's of now, and not one that was kept.
+    asked: bool,
     /// Files that were taken to be absent because nobody could tell.
     unknown: BTreeSet<String>,
     /// Files that were asked for and are there.
@@ -147,7 +149,7 @@ impl Snapshot {
         }
         let files: Vec<&str> = state.unknown.iter().map(String::as_str).collect();
         if self.request.settings.offline {
-            return offline(&self.request, &files);
+            return offline(&self.request, true, &files);
         }
         Error::Download {
             message: format!(
@@ -156,6 +158,22 @@ impl Snapshot {
                 files.join(", ")
             ),
             source: Some(error.to_string().into()),
+        }
+    }
+
+    /// Says which files that change vectors were taken to be absent because nobody could tell.
+    pub fn warn_of_gaps(&self) {
+        const TELLING: [&str; 4] =
+            ["modules.json", "config_sentence_transformers.json", "sentence_bert_config.json", "tokenizer_config.json"];
+        let state = self.state();
+        let gaps: Vec<&str> = TELLING.into_iter().filter(|name| state.unknown.contains(*name)).collect();
+        if !gaps.is_empty() && self.request.settings.offline {
+            self.loading.warn(format!(
+                "It is not known whether {} has {}: the cache does not say, and the network may not be used. It was loaded \
+                 without, which may give other vectors. Load it once online",
+                self.request.id,
+                gaps.join(", ")
+            ));
         }
     }
 
@@ -173,7 +191,12 @@ impl Snapshot {
             Ok(found) if found.is_file() => return Presence::Cached,
             // A folder in a file's place is damage, unless the commit has a folder there.
             Ok(_) if self.known_tree().is_none_or(|tree| tree.has(path)) => return Presence::Cached,
-            Ok(_) | Err(_) => {}
+            Ok(_) => {}
+            // A link says that the commit has the file, though its blob is gone.
+            Err(_) if std::fs::symlink_metadata(self.repository.pointer(&self.commit, path)).is_ok() => {
+                return Presence::Missing;
+            }
+            Err(_) => {}
         }
         if self.pins.is_some() {
             return Presence::Missing;
@@ -236,7 +259,9 @@ impl Snapshot {
         let tree = Arc::new(self.run(async |downloads| downloads.tree(&self.commit, within).await)?);
         // A cache that cannot be written to says so when a file is downloaded into it.
         drop(tree.write(&self.repository, &self.commit));
-        self.state().tree = Some(tree.clone());
+        let mut state = self.state();
+        (state.tree, state.asked) = (Some(tree.clone()), true);
+        drop(state);
         Ok(tree)
     }
 
@@ -268,7 +293,7 @@ impl Snapshot {
             }
         }
         if !missing.is_empty() {
-            return Err(offline(&self.request, &missing));
+            return Err(offline(&self.request, self.folder().is_dir(), &missing));
         }
         if self.request.settings.offline
             && let Some((path, Some(damage))) = wanted.first()
@@ -348,11 +373,14 @@ impl Snapshot {
         if paths.is_empty() {
             return Ok(());
         }
-        let tree = match self.known_tree() {
+        let kept = self.known_tree();
+        let is_kept = kept.is_some() && !self.state().asked;
+        let tree = match kept {
             Some(tree) => tree,
             None => self.ask_for_tree(None)?,
         };
         self.run(async |downloads| {
+            let downloads = Downloads { is_kept, ..downloads };
             let mut entries = Vec::new();
             for path in paths {
                 let entry = match tree.entry(path) {
@@ -371,6 +399,7 @@ impl Snapshot {
             let fresh = downloads.tree(&self.commit, None).await?;
             let entries: Vec<(String, Entry)> =
                 changed.iter().filter_map(|path| Some((path.clone(), fresh.entry(path)?))).collect();
+            let downloads = Downloads { is_kept: false, ..downloads };
             let still = fetch_all(&downloads, &self.commit, entries).await?;
             let fresh = Arc::new(fresh);
             drop(fresh.write(&self.repository, &self.commit));
@@ -452,7 +481,7 @@ fn run<T>(
 ) -> Result<T> {
     network.run(&request.settings, loading, async |client| {
         let (repository, id, loading) = (repository.clone(), request.id.clone(), loading.clone());
-        work(Downloads { client, repository, id, loading }).await
+        work(Downloads { client, repository, id, loading, is_kept: false }).await
     })
 }
 
@@ -486,15 +515,16 @@ impl Source for Snapshot {
 }
 
 fn nothing_cached(request: &Request) -> Error {
-    offline(request, &["config.json", "tokenizer.json", "an ONNX file such as onnx/model.onnx"])
+    offline(request, false, &["config.json", "tokenizer.json", "an ONNX file such as onnx/model.onnx"])
 }
 
-fn offline(request: &Request, missing: &[&str]) -> Error {
+fn offline(request: &Request, in_part: bool, missing: &[&str]) -> Error {
     let Request { id, revision, settings, .. } = request;
     let at = request.at();
     Error::Offline(format!(
-        "{id} at '{revision}' is not in the cache {}, and the network may not be used (`offline`, HF_HUB_OFFLINE or \
+        "{id} at '{revision}' is not{} in the cache {}, and the network may not be used (`offline`, HF_HUB_OFFLINE or \
          TRANSFORMERS_OFFLINE). Missing: {}. Run `npx vecrank pull {id}{at}` where there is a network",
+        if in_part { " whole" } else { "" },
         settings.cache.display(),
         missing.join(", ")
     ))
