@@ -11,25 +11,13 @@ import { Worker } from 'node:worker_threads'
 import { failure } from './fixtures.mjs'
 import { makeAuthority } from './hub/authority.mjs'
 import { vecrank } from './hub/cli.mjs'
+import { errorOf, everything, withEnvironment } from './hub/environment.mjs'
 import { Proxy } from './hub/proxy.mjs'
+import { Socks } from './hub/socks.mjs'
 import { root, temporary, world } from './hub/world.mjs'
 
 const isWindows = process.platform === 'win32'
 const CANARY = 'pa55-canary'
-
-/** Sets variables while `work` begins. The environment is read when a load begins, so others can begin with another one meanwhile. */
-function withEnvironment(variables, work) {
-  const before = Object.keys(variables).map((name) => [name, process.env[name]])
-  try {
-    Object.assign(process.env, variables)
-    return work()
-  } finally {
-    for (const [name, value] of before) {
-      if (value === undefined) delete process.env[name]
-      else process.env[name] = value
-    }
-  }
-}
 
 async function proxied(t, options) {
   const proxy = await Proxy.start(options)
@@ -122,35 +110,39 @@ test('an address without a scheme is that of an HTTP proxy, and an empty variabl
 
 test('NO_PROXY names hosts that are reached directly', async (t) => {
   const proxy = await proxied(t)
-  const { load, hub } = await world(t)
-  let count = 0
-  const requests = async (variables, endpoint = hub.url) => {
+  const { make, hub } = await world(t)
+  /** Whether the one request of a load that fails at once went through the proxy. */
+  const isProxied = async (variables, endpoint = hub.url) => {
     proxy.clear()
-    const cacheDir = join(temporary(t), String(++count))
-    await (await withEnvironment({ HTTP_PROXY: proxy.url, ...variables }, () => load({ endpoint, cacheDir }))).dispose()
-    return proxy.requests.length
+    await errorOf(withEnvironment({ HTTP_PROXY: proxy.url, ...variables }, () => make({ endpoint }, 'zoo/none').load()))
+    return proxy.requests.length > 0
   }
-  const all = await requests({})
-  assert.ok(all > 0)
+  assert.equal(await isProxied({}), true)
   for (const name of spellings('NO_PROXY')) {
     for (const value of ['127.0.0.1', 'a.test,127.0.0.1', ' a.test , 127.0.0.1 ', '127.0.0.0/8', '*']) {
-      assert.equal(await requests({ [name]: value }), 0, `${name}=${value}`)
+      assert.equal(await isProxied({ [name]: value }), false, `${name}=${value}`)
     }
     for (const value of ['', 'a.test', '127.0.0.2', '27.0.0.1', '10.0.0.0/8', '.0.0.1']) {
-      assert.equal(await requests({ [name]: value }), all, `${name}=${value}`)
+      assert.equal(await isProxied({ [name]: value }), true, `${name}=${value}`)
     }
   }
   // By name: a domain stands for what is below it, and not for what ends alike.
-  const { hub: named, load: loadNamed } = await behind(t, proxy)
-  proxy.clear()
-  await loadNamed({ HTTP_PROXY: proxy.url, NO_PROXY: 'ub.test,test.org,cdn' })
-  assert.equal(proxy.requests.length, named.requests.length)
-  for (const value of ['hub.test', '.test', 'test', 'HUB.TEST']) {
-    // No resolver knows the name, so going past the proxy ends in an error.
-    proxy.clear()
-    await assert.rejects(loadNamed({ HTTP_PROXY: proxy.url, NO_PROXY: value }, { signal: AbortSignal.timeout(1500) }), undefined, value)
-    assert.equal(proxy.requests.length, 0, value)
-  }
+  const endpoint = 'http://hub.test'
+  proxy.route('hub.test', hub.port)
+  for (const value of ['ub.test', 'test.org', 'hub', 'ub.test,cdn']) assert.equal(await isProxied({ NO_PROXY: value }, endpoint), true, value)
+})
+
+test('NO_PROXY names domains, in capitals or not', async (t) => {
+  await Promise.all(
+    ['hub.test', '.test', 'test', 'HUB.TEST', 'a.test, hub.test'].map(async (value) => {
+      const proxy = await proxied(t)
+      const { load } = await behind(t, proxy)
+      // No resolver knows the name, so going past the proxy leads nowhere.
+      const loading = load({ HTTP_PROXY: proxy.url, NO_PROXY: value }, { signal: AbortSignal.timeout(700) })
+      await errorOf(loading)
+      assert.equal(proxy.requests.length, 0, value)
+    }),
+  )
 })
 
 // ---------- whose proxy ------------------------------------------------------------------------------------------------
@@ -204,7 +196,7 @@ for (const secure of [false, true]) {
     const { hub, load, endpoint, id, cacheDir } = await behind(t, proxy, { secure })
     const began = performance.now()
     const variables = { ALL_PROXY: proxy.urlWith(`user:${CANARY}`) }
-    const error = await load(variables).catch((error) => error)
+    const error = await errorOf(load(variables))
     failure('ERR_DOWNLOAD', /407|proxy/i)(error)
     assert.doesNotMatch(everything(error), new RegExp(`${CANARY}|${basic(`user:${CANARY}`)}`))
     // Each try with a wrong password counts towards the day when the account is locked.
@@ -221,27 +213,39 @@ test('a proxy that is not there, or is none, is an error without its password', 
   const closed = await Proxy.start()
   await closed.close()
   const { load } = await world(t)
-  for (const [value, code] of [
+  const cases = [
     [`http://user:${CANARY}@127.0.0.1:${closed.port}`, 'ERR_DOWNLOAD'],
+    [`socks5h://user:${CANARY}@127.0.0.1:${closed.port}`, 'ERR_DOWNLOAD'],
     [`http://user:${CANARY}@127.0.0.1:99999`, 'ERR_INVALID_ARG'],
     [`http://user:${CANARY}@`, 'ERR_INVALID_ARG'],
     [`gopher://user:${CANARY}@127.0.0.1:1`, 'ERR_INVALID_ARG'],
-    [`socks5://user:${CANARY}@127.0.0.1:1`, 'ERR_INVALID_ARG'],
-  ]) {
-    const error = await withEnvironment({ ALL_PROXY: value }, () => load({ cacheDir: join(temporary(t), 'hub') })).then(
-      () => assert.fail(`${value} was taken`),
-      (error) => error,
-    )
-    failure(code, /proxy/i)(error)
-    assert.doesNotMatch(everything(error), new RegExp(CANARY), value)
-  }
+  ]
+  await Promise.all(
+    cases.map(async ([value, code]) => {
+      const cacheDir = join(temporary(t), 'hub')
+      const error = await errorOf(withEnvironment({ ALL_PROXY: value }, () => load({ cacheDir })))
+      failure(code, /proxy/i)(error)
+      assert.doesNotMatch(everything(error), new RegExp(CANARY), value)
+    }),
+  )
 })
 
-const basic = (credentials) => Buffer.from(credentials).toString('base64').replace(/=+$/, '')
+// ---------- SOCKS ------------------------------------------------------------------------------------------------------
 
-/** Everything that an error could tell somebody. */
-function everything(error) {
-  const parts = []
-  for (let one = error; one !== undefined && one !== null; one = one.cause) parts.push(one.message, one.stack, inspect(one, { depth: 10, showHidden: true }))
-  return parts.join('\n')
+for (const secure of [false, true]) {
+  test(`a SOCKS proxy holds for every request to a Hub with ${secure ? 'https' : 'http'}, and is given the name`, async (t) => {
+    const socks = await Socks.start({ credentials: `user:${CANARY}` })
+    t.after(() => socks.close())
+    const { hub, load } = await behind(t, socks, { secure })
+    await load({ ALL_PROXY: `socks5h://user:${CANARY}@127.0.0.1:${socks.port}` })
+    const port = secure ? 443 : 80
+    assert.deepEqual([...new Set(socks.requests)].sort(), [`cdn.test:${port}`, `hub.test:${port}`])
+    assert.equal(socks.requests.length, hub.connections)
+    assert.ok(!inspect(hub.requests, { depth: 9 }).includes(CANARY))
+    const error = await errorOf(load({ ALL_PROXY: `socks5h://user:wrong-${CANARY}@127.0.0.1:${socks.port}` }))
+    failure('ERR_DOWNLOAD')(error)
+    assert.doesNotMatch(everything(error), new RegExp(CANARY))
+  })
 }
+
+const basic = (credentials) => Buffer.from(credentials).toString('base64').replace(/=+$/, '')

@@ -191,8 +191,8 @@ test('when the process that downloads is killed another one goes on within 2 s, 
   assertSound(place.cacheDir)
 })
 
-// What an NFS mount, a container's overlay or an old kernel may do in place of locking. Containers have process numbers of their own, so that
-// nobody can tell from a number who is alive.
+// What an NFS mount, a container's overlay or an old kernel may do in place of locking. Containers have process numbers of their own, so
+// that nobody can tell from a number who is alive.
 const NOTHING = 'int flock(int fd, int operation) { return 0; }'
 const answers = (error) => `#include <errno.h>\nint flock(int fd, int operation) { errno = ${error}; return -1; }`
 const CONTAINER = ['unshare', '-m', '-p', '-f', '--kill-child', '--mount-proc']

@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { failure } from './fixtures.mjs'
 import { makeAuthority } from './hub/authority.mjs'
 import { vecrank } from './hub/cli.mjs'
+import { errorOf, told, withEnvironment } from './hub/environment.mjs'
 import { FakeHub } from './hub/hub.mjs'
 import { temporary, world, zoo } from './hub/world.mjs'
 
@@ -15,13 +16,6 @@ const authority = makeAuthority()
 const other = makeAuthority({ name: 'another authority' })
 const HERE = { addresses: ['127.0.0.1'], names: ['localhost'] }
 const HOUR = 3_600_000
-
-/** The messages of an error and of what caused it. */
-function told(error) {
-  const messages = []
-  for (let one = error; one instanceof Error; one = one.cause) messages.push(one.message)
-  return messages.join('\n')
-}
 
 /** A Hub with a certificate, and what loads from it with these variables. */
 async function trusting(t, certificate) {
@@ -32,18 +26,8 @@ async function trusting(t, certificate) {
     return join(folder, name)
   }
   let count = 0
-  const load = (variables, more) => {
-    const before = Object.keys(variables).map((name) => [name, process.env[name]])
-    Object.assign(process.env, variables)
-    // The environment is read when a load begins.
-    const loading = all.load({ cacheDir: `${all.cacheDir}${++count}`, ...more })
-    for (const [name, value] of before) {
-      if (value === undefined) delete process.env[name]
-      else process.env[name] = value
-    }
-    return loading
-  }
-  const error = (...args) => load(...args).then(() => assert.fail('it was loaded'), (error) => error)
+  const load = (variables, more) => withEnvironment(variables, () => all.load({ cacheDir: `${all.cacheDir}${++count}`, ...more }))
+  const error = (...args) => errorOf(load(...args))
   return { ...all, folder, write, load, error }
 }
 

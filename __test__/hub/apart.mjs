@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assertSameVector, golden } from '../fixtures.mjs'
@@ -23,8 +23,9 @@ export function assertRight(vectors, model = MODEL) {
   vectors.forEach((vector, index) => assertSameVector(vector, single[index], `${model}, text ${index}`))
 }
 
-const program = (id, options, after) => `
+const program = (id, options, before, after) => `
   import { Embedder } from './index.js'
+  ${before}
   const warnings = []
   process.on('warning', ({ code, message }) => warnings.push({ code, message }))
   const start = performance.now()
@@ -43,14 +44,36 @@ const program = (id, options, after) => `
 
 /**
  * Loads a model in a process of its own, which goes with the test, and embeds `texts`: `{ child, said }`. `said` is a promise of
- * `{ code, signal, stderr }` and, where the process came to its end, of `{ vectors, info, ms, warnings }` or `{ error }`. `after` is a
- * program's end that may add to `said`.
+ * `{ code, signal, stderr }` and, where the process came to its end, of `{ vectors, info, ms, warnings }` or `{ error }`. `before` and
+ * `after` are a program's beginning and end; the end may add to `said`.
  */
-export function loadApart(t, id, options, { after = '', ...how } = {}) {
-  const { child, ended } = inProcess(program(id, options, after), how)
-  t.after(() => child.kill('SIGKILL'))
+export function loadApart(t, id, options, { before = '', after = '', ...how } = {}) {
+  const { child, ended } = inProcess(program(id, options, before, after), how)
+  t.after(() => end(child))
   const said = ended.then(({ code, signal, stdout, stderr }) => ({ code, signal, stderr, ...(stdout && JSON.parse(stdout)) }))
   return { child, said }
+}
+
+/** Ends a process, and before it those that it started: a tracer that is killed may leave behind what it was about to trace. */
+function end({ pid, exitCode, signalCode }) {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return
+  const list = `/proc/${pid}/task/${pid}/children`
+  const started = existsSync(list) ? readFileSync(list, 'utf8').split(' ').filter(Boolean).map(Number) : []
+  for (const each of [...started, pid]) {
+    try {
+      process.kill(each, 'SIGKILL')
+    } catch {
+      // It was faster.
+    }
+  }
+}
+
+/** Waits for all, also where one fails: none may go on when the test is over. */
+export async function together(jobs) {
+  const settled = await Promise.allSettled(jobs)
+  const failed = settled.find(({ status }) => status === 'rejected')
+  if (failed) throw failed.reason
+  return settled.map(({ value }) => value)
 }
 
 /** What `loadApart` says of a load that must have succeeded, with the right vectors. */

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import net from 'node:net'
 
 /**
- * Hands on all connections to a port of 127.0.0.1. `{ url, open }`, where `open` are the client's connections that are open: a stalled server
+ * Hands on all connections to a port of 127.0.0.1. `{ url, open }`, where `open` are the connections of the client: a stalled server
  * reads nothing, so it cannot tell itself that its client has gone.
  */
 export async function wire(t, port) {

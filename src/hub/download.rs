@@ -1,5 +1,6 @@
 //! The files of a repository over the network: its list, and each file checked while it streams.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,19 +24,6 @@ const MAX_JSON: usize = 64 << 20;
 const MAX_PAGES: usize = 1000;
 /// Whole files with a wrong hash before the Hub, or what stands between, is taken at its word.
 const WRONG_FILES: u32 = 2;
-
-/// How often a partial file may be taken away before its download fails. Only where locks do nothing can that happen.
-const LOSSES: u32 = 4;
-
-/// How a transfer ended.
-enum Transferred {
-    /// The file is in its place.
-    Placed,
-    /// The Hub now gives it another hash than the list.
-    Changed,
-    /// Somebody took the partial file away.
-    Lost,
-}
 
 /// Downloads for one repository.
 #[derive(Clone)]
@@ -69,7 +57,7 @@ impl Downloads {
         let revision = Revision::parse(commit.as_str())?;
         let wanted = Wanted::Repository(&self.id, &revision);
         let mut patience = self.client.patience(within);
-        let mut tree = Tree::default();
+        let (mut tree, mut seen) = (Tree::default(), HashSet::new());
         let mut next = Some(self.client.tree_url(&self.id, commit));
         for _ in 0..MAX_PAGES {
             let Some(url) = next.take() else { return Ok(tree) };
@@ -77,8 +65,14 @@ impl Downloads {
                 .client
                 .persist(&mut patience, async |patience| self.json(url.clone(), wanted, patience).await)
                 .await?;
+            let known = seen.len();
+            seen.extend(page.iter().map(|entry| entry.path.clone()));
+            let brings_nothing = seen.len() == known;
             tree.extend(page);
             if let Some(link) = link {
+                if brings_nothing {
+                    return Err(no_hub(&asked, "goes on without end"));
+                }
                 let to = url.join(&link).ok().filter(|to| self.client.is_own(to));
                 next = Some(to.ok_or_else(|| no_hub(&asked, "continues at another host"))?);
             }
@@ -165,23 +159,13 @@ impl Downloads {
             right
         };
         let mut patience = self.client.patience(None);
-        for tries in 1.. {
-            if is_there() {
-                break;
-            }
+        if !is_there() {
             let turn =
                 Exclusive::acquire(&self.repository, &entry.etag, &self.loading, &mut patience, is_there).await?;
-            let Some(turn) = turn.filter(|_| !is_there()) else { break };
-            match self.transfer(commit, path, entry, number, turn.is_held(), &mut patience).await? {
-                Transferred::Placed => break,
-                Transferred::Changed => return Ok(false),
-                Transferred::Lost if tries < LOSSES => {}
-                Transferred::Lost => {
-                    return Err(Error::Download {
-                        message: format!("Somebody removed {path} of {} while it was downloaded. Try again", self.id),
-                        source: None,
-                    });
-                }
+            if let Some(turn) = turn.filter(|_| !is_there())
+                && !self.transfer(commit, path, entry, number, turn.is_held(), &mut patience).await?
+            {
+                return Ok(false);
             }
         }
         self.repository.point(commit, path, &entry.etag)?;
@@ -198,7 +182,7 @@ impl Downloads {
         number: usize,
         alone: bool,
         patience: &mut Patience,
-    ) -> Result<Transferred> {
+    ) -> Result<bool> {
         let url = self.client.file_url(&self.id, commit, path);
         let mut partial = Partial::open(&self.repository, entry, alone)?;
         let mut wrong = 0;
@@ -236,7 +220,7 @@ impl Downloads {
             .await;
         let digests = match done {
             Ok(Some(digests)) => digests,
-            Ok(None) => return Ok(Transferred::Changed),
+            Ok(None) => return Ok(false),
             // Of a full disk nothing should be kept; what a broken network left is where the next try goes on.
             Err(error @ Error::Disk { .. }) => {
                 partial.discard();
@@ -244,11 +228,9 @@ impl Downloads {
             }
             Err(error) => return Err(error),
         };
-        if !partial.place(&self.repository)? {
-            return Ok(Transferred::Lost);
-        }
+        partial.place(&self.repository)?;
         stamp::note(&self.repository, &self.repository.blob(&entry.etag), &digests);
-        Ok(Transferred::Placed)
+        Ok(true)
     }
 
     /// One answer's bytes, into the partial file. `false` where the answer is of a file with another hash.

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -15,14 +15,17 @@ use once_cell::sync::Lazy;
 
 use super::disk;
 use super::name::Etag;
-use super::repository::{Repository, unique};
+use super::repository::{Repository, has_ended, is_own, unique};
 use super::tree::Entry;
 use crate::digest::{Digest, Digests};
 use crate::error::{Error, Result};
 
 const ENDING: &str = ".incomplete";
-/// A partial file whose writer cannot be asked about is left alone for so long after its last byte.
-const FRESH: Duration = Duration::from_secs(10);
+/// A partial file whose writer cannot be asked about is left alone for so long after its last byte: longer than a download
+/// waits for the next ones.
+const FRESH: Duration = Duration::from_secs(60);
+/// How often a file may be taken away before it is given up. Only where locks do nothing can that happen.
+const LOSSES: u32 = 4;
 /// After so long nobody comes back for a partial file.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -55,12 +58,12 @@ impl Partial {
         let left = leftovers(&blobs, Some(&entry.etag)).into_iter().filter(fits).max_by_key(|left| left.length);
         // While it is copied both are there. Where that is too much, beginning again needs less room than going on.
         let copied = left.as_ref().filter(|_| disk::expect_room(&blobs, entry.size).is_ok());
-        if let (Some(left), None) = (&left, copied) {
+        if let (Some(left), None) = (left.as_ref().filter(|left| left.is_free), copied) {
             drop(std::fs::remove_file(&left.path));
         }
         disk::expect_room(&blobs, entry.size)?;
         let path = blobs.join(format!("{}.{}{ENDING}", entry.etag.as_str(), unique()));
-        let file = File::create_new(&path).map_err(|source| Error::unwritable(&path, source))?;
+        let file = create(&path)?;
         open_here().insert(path.clone());
         let mut partial = Partial { path, file, digest: digest_of(entry), length: 0, entry: entry.clone() };
         if let Some(left) = copied {
@@ -68,7 +71,9 @@ impl Partial {
             if let Ok(file) = File::open(&left.path) {
                 partial.take_over(file, left.length)?;
             }
-            drop(std::fs::remove_file(&left.path));
+            if left.is_free {
+                drop(std::fs::remove_file(&left.path));
+            }
         }
         Ok(partial)
     }
@@ -100,7 +105,6 @@ impl Partial {
 
     /// Begins again with nothing.
     pub fn restart(&mut self) -> Result<()> {
-        use std::io::{Seek, SeekFrom};
         let emptied = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
         emptied.map_err(|source| self.unwritable(source))?;
         (self.digest, self.length) = (digest_of(&self.entry), 0);
@@ -121,8 +125,8 @@ impl Partial {
         }
     }
 
-    /// Gives the file its name. `false` where somebody has taken the partial file away meanwhile.
-    pub fn place(self, repository: &Repository) -> Result<bool> {
+    /// Gives the file its name.
+    pub fn place(mut self, repository: &Repository) -> Result<()> {
         let blob = repository.blob(&self.entry.etag);
         // After a loss of power the name must not stand for a file whose bytes never reached the disk.
         self.file.sync_data().map_err(|source| self.unwritable(source))?;
@@ -130,15 +134,30 @@ impl Partial {
         if std::fs::symlink_metadata(&blob).is_ok_and(|found| found.is_dir()) {
             std::fs::remove_dir_all(&blob).map_err(|source| Error::unwritable(&blob, source))?;
         }
-        match std::fs::rename(&self.path, &blob) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            Err(source) => return Err(Error::unwritable(&blob, source)),
+        for losses in 0.. {
+            match std::fs::rename(&self.path, &blob) {
+                Ok(()) => break,
+                // Somebody has taken its name away, as one left behind; the bytes are still here.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && losses < LOSSES => self.write_again()?,
+                Err(source) => return Err(Error::unwritable(&blob, source)),
+            }
         }
         for left in leftovers(&repository.blobs(), Some(&self.entry.etag)).into_iter().filter(|left| left.is_free) {
             drop(std::fs::remove_file(left.path));
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// The same bytes under another name.
+    fn write_again(&mut self) -> Result<()> {
+        let path = self.path.with_file_name(format!("{}.{}{ENDING}", self.entry.etag.as_str(), unique()));
+        let mut file = create(&path)?;
+        open_here().insert(path.clone());
+        open_here().remove(&std::mem::replace(&mut self.path, path));
+        let copied = self.file.seek(SeekFrom::Start(0)).and_then(|_| std::io::copy(&mut self.file, &mut file));
+        copied.and_then(|_| file.sync_data()).map_err(|source| self.unwritable(source))?;
+        self.file = file;
+        Ok(())
     }
 
     /// Removes the file: it is of no use to anybody.
@@ -158,6 +177,12 @@ impl Drop for Partial {
         }
         open_here().remove(&self.path);
     }
+}
+
+/// Also to be read again, see [`Partial::write_again`].
+fn create(path: &Path) -> Result<File> {
+    let file = File::options().read(true).write(true).create_new(true).open(path);
+    file.map_err(|source| Error::unwritable(path, source))
 }
 
 fn digest_of(entry: &Entry) -> Digest {
@@ -216,7 +241,7 @@ fn leftovers(blobs: &Path, etag: Option<&Etag>) -> Vec<Leftover> {
         let age = age(&metadata).unwrap_or_default();
         let path = entry.path();
         let is_open_here = open_here().contains(&path);
-        let is_free = !is_open_here && (age > FRESH || is_gone(writer));
+        let is_free = !is_open_here && (age > FRESH || is_own(writer) || has_ended(writer));
         found.push(Leftover { path, etag: of.to_owned(), is_ours, length: metadata.len(), age, is_open_here, is_free });
     }
     found
@@ -224,15 +249,4 @@ fn leftovers(blobs: &Path, etag: Option<&Etag>) -> Vec<Leftover> {
 
 fn age(metadata: &std::fs::Metadata) -> Option<Duration> {
     SystemTime::now().duration_since(metadata.modified().ok()?).ok()
-}
-
-/// Whether the process that wrote it is known to have ended, or is this one, which knows what it has open.
-fn is_gone(writer: &str) -> bool {
-    writer.split('-').next() == Some(std::process::id().to_string().as_str()) || has_ended(writer)
-}
-
-/// Whether the process whose number a name begins with is known to have ended.
-fn has_ended(name: &str) -> bool {
-    let Some(process) = name.split('-').next().and_then(|digits| digits.parse::<u32>().ok()) else { return false };
-    Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{process}")).exists()
 }

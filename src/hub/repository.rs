@@ -16,7 +16,10 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use once_cell::sync::Lazy;
+
 use super::name::{Commit, Etag, ModelId, Revision};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 
 /// A repository's folder.
@@ -103,7 +106,22 @@ impl Repository {
     }
 
     pub(super) fn set_commit_of(&self, revision: &Revision, commit: &Commit) -> Result<()> {
-        self.write(&self.reference(revision), commit.as_str().as_bytes())
+        let path = self.reference(revision);
+        let written = self.write(&path, commit.as_str().as_bytes());
+        if written.is_ok() {
+            return written;
+        }
+        // Git has never a branch `feature` beside `feature/x`, so what is in the way is of a branch that is gone.
+        let references = self.root.join("refs");
+        if path.is_dir() {
+            drop(std::fs::remove_dir_all(&path));
+        }
+        for parent in path.ancestors().skip(1).take_while(|parent| *parent != references) {
+            if parent.is_file() {
+                drop(std::fs::remove_file(parent));
+            }
+        }
+        self.write(&path, commit.as_str().as_bytes())
     }
 
     pub(super) fn is_known_absent(&self, commit: &Commit, path: &str) -> bool {
@@ -183,13 +201,40 @@ pub(super) fn is_absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// A word that no other process and thread has: process, start of this one's counting, count.
+/// A word that no other process and thread has: where process numbers are counted, process, chance, count.
 pub(super) fn unique() -> String {
     use std::hash::{BuildHasher, Hasher};
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    // Keys that the system gives at random; a process number comes again after a restart, also in another container.
+    // Keys that the system gives at random; a process number comes again.
     let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    format!("{}-{random:016x}{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+    format!("{}-{}-{random:016x}{}", *SPACE, std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Names the space of process numbers: this start of this machine and this container. Another's processes, which may share
+/// the cache, cannot be asked about.
+static SPACE: Lazy<String> = Lazy::new(|| {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let space = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    if boot.is_empty() || space.as_os_str().is_empty() {
+        return "0".to_owned();
+    }
+    let mut digest = Digest::sha256();
+    digest.update(boot.as_bytes());
+    digest.update(space.as_os_str().as_encoded_bytes());
+    digest.finish().sha256.chars().take(8).collect()
+});
+
+/// Whether the process that gave itself this [`unique`] name is known to have ended. This one has not.
+pub(super) fn has_ended(name: &str) -> bool {
+    let mut parts = name.split('-');
+    let (space, process) = (parts.next(), parts.next().and_then(|digits| digits.parse::<u32>().ok()));
+    let (Some(space), Some(process)) = (space, process) else { return false };
+    space != "0" && space == *SPACE && !Path::new(&format!("/proc/{process}")).exists()
+}
+
+/// Whether this process gave the name.
+pub(super) fn is_own(name: &str) -> bool {
+    name.starts_with(&format!("{}-{}-", *SPACE, std::process::id()))
 }
 
 /// Makes the folder of a file.
@@ -200,9 +245,12 @@ pub(super) fn make_parent(path: &Path) -> Result<()> {
 
 /// Writes a small file whole: first under the name `fresh`, on the same disk.
 pub(super) fn write_by(fresh: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
-    let written = std::fs::File::create(fresh)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| std::fs::rename(fresh, path));
+    let write = || {
+        let made = std::fs::File::create(fresh).and_then(|mut file| file.write_all(bytes));
+        made.and_then(|()| std::fs::rename(fresh, path))
+    };
+    // Another machine may have taken it for something left behind.
+    let written = write().or_else(|error| if error.kind() == ErrorKind::NotFound { write() } else { Err(error) });
     written.map_err(|source| {
         drop(std::fs::remove_file(fresh));
         Error::unwritable(path, source)

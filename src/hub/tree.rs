@@ -51,7 +51,7 @@ struct OnDisk {
 pub(super) struct Answered {
     #[serde(rename = "type")]
     kind: String,
-    path: String,
+    pub path: String,
     #[serde(default)]
     size: u64,
     #[serde(default)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Configs;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::files::ModelFolder;
 use crate::options::{DType, LoadOptions};
 
@@ -22,7 +22,8 @@ pub(super) fn find(folder: &ModelFolder, configs: &Configs, options: &LoadOption
     if let Some(file) = &options.file {
         folder.path(file).map_err(|_| {
             Error::InvalidArgument(format!(
-                "Expected a path inside the model's folder for `file` but received '{file}'"
+                "Expected a path inside the model's folder for `file` but received {}",
+                shown(file)
             ))
         })?;
         if !folder.has(file)? {
