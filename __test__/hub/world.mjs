@@ -17,7 +17,7 @@ export const zoo = (name) => join(root, 'tests/fixtures/zoo', name)
 
 // The developer's own settings must not decide what a test sees.
 for (const name of Object.keys(process.env)) {
-  if (/^(HF_|HUGGING|TRANSFORMERS_|MODEL_CACHE|XDG_CACHE|VECRANK_(?!SOAK|ONNX)|(HTTPS?|ALL|NO)_PROXY$|REQUESTS_CA|CURL_CA|SSL_CERT|NODE_EXTRA)/i.test(name)) {
+  if (/^(HF_|HUGGING|TRANSFORMERS_|MODEL_CACHE|XDG_CACHE|VECRANK_(?!SOAK|ONNX|PYTHON)|(HTTPS?|ALL|NO)_PROXY$|REQUESTS_CA|CURL_CA|SSL_CERT|NODE_EXTRA)/i.test(name)) {
     delete process.env[name]
   }
 }

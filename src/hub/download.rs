@@ -284,9 +284,11 @@ impl Downloads {
             partial.restart()?;
         }
         let mut response = answer.response;
+        let tries = patience.tries();
         while let Some(bytes) = self.next_bytes(&mut response, &answer.asked, patience).await? {
             if partial.length() + bytes.len() as u64 > entry.size {
                 partial.restart()?;
+                patience.take_back(tries);
                 return Err(Failure::passing(format!("{}: more than {} bytes came", answer.asked, entry.size)));
             }
             partial.append(&bytes)?;

@@ -3,7 +3,7 @@
 //! of its own, and the result is the same.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::name::Etag;
 use super::repository::{Repository, make_parent};
@@ -69,36 +69,33 @@ impl Exclusive {
 /// What can be seen of whoever holds the lock.
 #[derive(Default)]
 struct Holder {
-    seen: Option<(Option<(u64, SystemTime)>, Instant)>,
+    seen: Option<(u64, Instant)>,
 }
 
 impl Holder {
     fn is_stuck(&mut self, repository: &Repository, etag: &Etag, patience: &mut Patience) -> bool {
-        let newest = newest_partial(repository, etag);
-        match &self.seen {
-            Some((before, since)) if *before == newest => since.elapsed() > STUCK,
+        let longest = longest_partial(repository, etag);
+        match self.seen {
+            // One that begins again, as the next holder does, is not further.
+            Some((before, since)) if longest <= before => since.elapsed() > STUCK,
             seen => {
                 // The first look tells nothing.
                 if seen.is_some() {
                     patience.renew();
                 }
-                self.seen = Some((newest, Instant::now()));
+                self.seen = Some((longest, Instant::now()));
                 false
             }
         }
     }
 }
 
-fn newest_partial(repository: &Repository, etag: &Etag) -> Option<(u64, SystemTime)> {
-    let entries = std::fs::read_dir(repository.blobs()).ok()?;
-    entries
-        .flatten()
-        .filter(|entry| {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            name.starts_with(etag.as_str()) && name.ends_with(".incomplete")
-        })
-        .filter_map(|entry| entry.metadata().ok())
-        .map(|metadata| (metadata.len(), metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
-        .max_by_key(|(_, modified)| *modified)
+fn longest_partial(repository: &Repository, etag: &Etag) -> u64 {
+    let entries = std::fs::read_dir(repository.blobs()).into_iter().flatten().flatten();
+    let of_file = entries.filter(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with(etag.as_str()) && name.ends_with(".incomplete")
+    });
+    of_file.filter_map(|entry| Some(entry.metadata().ok()?.len())).max().unwrap_or(0)
 }

@@ -110,6 +110,16 @@ impl Patience {
         self.tries
     }
 
+    /// Tries that failed since the request came further last.
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// What came since there were so many failed tries is thrown away, and was no progress.
+    pub fn take_back(&mut self, tries: u32) {
+        self.tries = tries;
+    }
+
     /// `bytes` came, and now `position` of them are here. `false` once too few have come for too long.
     pub fn progress(&mut self, bytes: u64, position: u64) -> bool {
         let gap = self.since.elapsed();
