@@ -1,5 +1,5 @@
-// Which folder the cache is, and disks that refuse something: links, room, writing, reading. Each load is in a process of its own, on a disk
-// of its own where it needs one.
+// Which folder the cache is, and disks that refuse something: links, room, writing, reading. Each load is in a process of its own, on a
+// disk of its own where it needs one.
 
 import assert from 'node:assert/strict'
 import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -107,7 +107,7 @@ describe('without links nothing is downloaded twice', { concurrency: 2 }, () => 
 const left = (cacheDir) => `
   const { readdirSync } = await import('node:fs')
   const isHere = (name) => { try { return readdirSync(name, { recursive: true, withFileTypes: true }) } catch { return [] } }
-  said.files = isHere(${JSON.stringify(cacheDir)}).filter((entry) => entry.isFile()).map((entry) => entry.path + '/' + entry.name)`
+  said.files = isHere(${JSON.stringify(cacheDir)}).filter((entry) => !entry.isDirectory()).map((entry) => entry.path + '/' + entry.name)`
 
 const PARTIAL = /\.incomplete$|\.tmp$|\/\.vecrank\/tmp\//
 

@@ -134,3 +134,18 @@ test('refresh of a model that has gone from the Hub, or is closed to us, is an e
     await assertWorks(await load({}, id))
   }
 })
+
+test('a newer commit that cannot be had leaves the cached one as it is', async (t) => {
+  const { hub, cacheDir, id, commit, load } = await cached(t, 'half')
+  const moved = hub.add(id, { ...model(), 'onnx/model.onnx': Buffer.concat([model()['onnx/model.onnx'], Buffer.from([0])]) })
+  hub.fault({ server: 'cdn' }, { status: 403 })
+  await assert.rejects(load({ refresh: true }, id), failure('ERR_DOWNLOAD', new RegExp(moved)))
+  hub.clear()
+  for (const offline of [false, true]) {
+    const embedder = await load({ offline }, id)
+    await assertWorks(embedder)
+    assert.equal((await embedder.info()).commit, commit)
+  }
+  assert.equal(hub.requests.length, 0)
+  assertSound(cacheDir)
+})

@@ -74,6 +74,32 @@ describe('what may pass is tried up to six times', { concurrency: true }, () => 
     assert.equal(connections, 6)
   })
 
+  const answers = {
+    'nothing at all': '',
+    'another protocol': 'SSH-2.0-Server\r\n',
+    'two lengths': 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
+    'a megabyte of headers': `HTTP/1.1 200 OK\r\n${`x-many: ${'a'.repeat(1000)}\r\n`.repeat(1000)}\r\n`,
+    'a redirect to no address': 'HTTP/1.1 302 Found\r\nLocation: \x01\r\nContent-Length: 0\r\n\r\n',
+    'JSON that is another thing': 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull',
+    'JSON without bottom': `HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n${'['.repeat(1e6)}`,
+    'a commit that is a path': 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"sha":"../../../../commit"}',
+  }
+  for (const [name, answer] of Object.entries(answers)) {
+    test(`a server that is no Hub: ${name}`, async (t) => {
+      let connections = 0
+      const server = net.createServer((socket) => {
+        connections++
+        socket.on('error', () => {}).once('data', () => socket.end(answer))
+      })
+      await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+      t.after(() => server.close())
+      const all = await start(t)
+      await assert.rejects(pull({ ...all, hub: { url: `http://127.0.0.1:${server.address().port}` } }), failure('ERR_DOWNLOAD', /HF_ENDPOINT/))
+      assert.ok(connections >= 1 && connections <= 6, `${connections} connections`)
+      assert.deepEqual(assertSound(all.cacheDir), [])
+    })
+  }
+
   test('five times is not too often', async (t) => {
     const all = await start(t)
     all.hub.fault(requests['a small file'], { status: 503 }, { times: 5 })

@@ -5,7 +5,8 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { failure } from './fixtures.mjs'
-import { assertWorks, until, withVariables } from './hub/drive.mjs'
+import { makeAuthority } from './hub/authority.mjs'
+import { assertWorks, pull, until, withVariables } from './hub/drive.mjs'
 import { stages } from './hub/stages.mjs'
 import { blackHole, wire } from './hub/wire.mjs'
 import { assertSound, world } from './hub/world.mjs'
@@ -37,6 +38,13 @@ describe('a Hub that stays silent is an error, sooner where the times are lowere
     if (endpoint === undefined) return t.skip('this system answers to connections beyond the queue: a black hole is NOT tested')
     const { make } = await world(t)
     const embedder = make({ endpoint })
+    await assertEnds(withVariables(LOWERED, () => embedder.load()))
+  })
+
+  test('before the handshake of TLS', async (t) => {
+    const { hub, make } = await world(t, { hub: { tls: makeAuthority().issue({ addresses: ['127.0.0.1'] }) } })
+    hub.fault({ server: 'hub' }, { stall: 'accept' })
+    const embedder = make()
     await assertEnds(withVariables(LOWERED, () => embedder.load()))
   })
 })
@@ -133,6 +141,21 @@ describe('a signal ends the wait within 50 ms and the download with it', () => {
     await until(() => hub.count({ status: 429 }) === 1, 5000, 'the first try was answered')
     await assertAtOnce(pending, () => controller.abort(reason), isReason)
     await assertLetGo()
+  })
+
+  test('while another load downloads the same file', async (t) => {
+    const { hub, id, cacheDir, make, assertLetGo } = await watched(t)
+    hub.fault({ server: 'cdn' }, { stall: 'body' })
+    let job
+    const other = assert.rejects(pull({ hub, id, cacheDir, onJob: (one) => (job = one) }))
+    await until(() => hub.count({ server: 'cdn' }) > 0, 5000, 'the other downloads')
+    const controller = new AbortController()
+    const pending = make({ signal: controller.signal }).load()
+    await until(() => loaders() > 0 || process.platform !== 'linux', 5000, 'it loads')
+    await assertAtOnce(pending, () => controller.abort(reason), isReason)
+    job.stop()
+    await Promise.all([other, assertLetGo()])
+    assert.equal(hub.count({ server: 'cdn' }), 1)
   })
 
   test('that of a call, on a handle without one', async (t) => {

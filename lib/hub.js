@@ -11,6 +11,8 @@ const path = require('node:path')
 const { addon } = require('./addon.js')
 const { VecrankError } = require('./errors.js')
 
+/** Variables whose value is a path: in it `$NAME` and `${NAME}` stand for other variables, as in Python. */
+const PATHS = new Set(['MODEL_CACHE', 'HF_HOME', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'XDG_CACHE_HOME', 'HF_TOKEN_PATH'])
 const LOCK_FILE = 'vecrank.lock.json'
 
 /** What the addon takes as `HubSettings`. */
@@ -19,7 +21,8 @@ function hubSettings({ cacheDir, endpoint, token, offline }) {
   for (const name of addon().hubVariables()) {
     // Tools agree on no spelling of a proxy's variable.
     for (const spelling of name.endsWith('_PROXY') ? [name, name.toLowerCase()] : [name]) {
-      if (process.env[spelling]) variables[spelling] = process.env[spelling]
+      const value = process.env[spelling]
+      if (value) variables[spelling] = PATHS.has(name) ? value.replace(/\$(?:(\w+)|\{([^}]*)\})/g, (whole, a, b) => process.env[a ?? b] ?? whole) : value
     }
   }
   return { variables, home: os.homedir(), cacheDir: cacheDir && path.resolve(cacheDir), endpoint, token, offline }

@@ -6,10 +6,12 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { assertSameVector, golden } from '../fixtures.mjs'
-import { inProcess, temporary } from './world.mjs'
+import { inProcess, root, temporary } from './world.mjs'
 
 const MODEL = 'zoo/bert-mean'
+const INDEX = pathToFileURL(join(root, 'index.js')).href
 
 /** Texts whose vectors are known, few of them: it is the way to the model that is looked at. */
 export const texts = golden(MODEL).texts.slice(0, 4).map(({ text }) => text)
@@ -24,7 +26,7 @@ export function assertRight(vectors, model = MODEL) {
 }
 
 const program = (id, options, before, after) => `
-  import { Embedder } from './index.js'
+  import { Embedder } from ${JSON.stringify(INDEX)}
   ${before}
   const warnings = []
   process.on('warning', ({ code, message }) => warnings.push({ code, message }))

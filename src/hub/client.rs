@@ -4,15 +4,15 @@
 //! The token goes to the endpoint's own scheme, host and port, and nowhere else. Queries of addresses are not shown:
 //! those that the Hub redirects to are signed, and whoever has them can download.
 
-use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, NoProxy, Proxy, Response, StatusCode, Url};
 
+use super::answer::{etag_of, redirected, refused, shown, size_of, spoken, text, unreachable};
 use super::name::{Commit, Etag, ModelId, Revision};
-use super::retry::{Patience, TRIES, asked_to_wait, is_passing, pause};
-use super::settings::Settings;
+use super::retry::{Patience, TRIES, pause};
+use super::settings::{Settings, Token};
 use super::trust;
 use crate::error::{Error, Result};
 
@@ -23,6 +23,7 @@ pub(super) struct Client {
     http: reqwest::Client,
     endpoint: Url,
     authorization: Option<HeaderValue>,
+    token: Option<Token>,
     metadata_timeout: Duration,
     download_timeout: Duration,
 }
@@ -103,6 +104,7 @@ impl Client {
             http,
             endpoint,
             authorization,
+            token: settings.token.clone(),
             metadata_timeout: settings.metadata_timeout,
             download_timeout: settings.download_timeout,
         })
@@ -226,7 +228,7 @@ impl Client {
             {
                 return Ok(Answer { response, asked, etag, commit, size });
             }
-            return Err(refused(&response, wanted, &asked, own, self.authorization.is_some()));
+            return Err(refused(&response, wanted, &asked, own, self.token.as_ref()));
         }
         Err(Failure::Final(Error::Download {
             message: format!("{asked}: more than {REDIRECTS} redirects. Check HF_ENDPOINT and the proxy"),
@@ -263,130 +265,4 @@ fn proxies(settings: &Settings) -> Result<Vec<Proxy>> {
         list.push(proxy.ok_or_else(|| unusable(name))?.no_proxy(except.clone()));
     }
     Ok(list)
-}
-
-fn redirected(from: &Url, response: &Response, asked: &str) -> std::result::Result<Url, Failure> {
-    let bad = |what: &str| Failure::Final(Error::Download { message: format!("{asked}: {what}"), source: None });
-    let location = text(response.headers(), "location").ok_or_else(|| bad("a redirect without an address"))?;
-    let to = from.join(location).map_err(|_| bad("a redirect to something that is no address"))?;
-    let downgraded = from.scheme() == "https" && to.scheme() != "https";
-    if downgraded || !matches!(to.scheme(), "http" | "https") || to.host_str().is_none() {
-        return Err(bad(&format!("a redirect to {}, which is not followed", shown(&to))));
-    }
-    Ok(to)
-}
-
-/// What a status other than success means.
-fn refused(response: &Response, wanted: Wanted<'_>, asked: &str, own: bool, has_token: bool) -> Failure {
-    let (status, headers) = (response.status(), response.headers());
-    let said =
-        text(headers, "x-error-message").map(|said| format!(" The Hub says: {}", clean(said))).unwrap_or_default();
-    let code = text(headers, "x-error-code").unwrap_or("");
-    let (id, revision) = match wanted {
-        Wanted::Repository(id, revision) => (id, revision.as_str()),
-        Wanted::File(id, commit, _) => (id, commit.as_str()),
-    };
-    let token = if has_token {
-        "The token that was sent gives no access to it"
-    } else {
-        "If it is private, pass `token` or set HF_TOKEN"
-    };
-    let asks_for_it = matches!(wanted, Wanted::Repository(..)) && code.is_empty();
-    // Without a token the Hub does not tell a private repository from none; a wrong token is another matter.
-    let is_hidden = status == 401 && !has_token;
-    if own && (code == "RepoNotFound" || (asks_for_it && (status == 404 || is_hidden))) {
-        return Failure::Final(Error::ModelNotFound(format!(
-            "There is no model {id} on the Hub that can be read. Check the name; a folder is written \"./{id}\". {token}.{said}"
-        )));
-    }
-    if own && (code == "RevisionNotFound" || (status == 404 && matches!(wanted, Wanted::Repository(..)))) {
-        return Failure::Final(Error::ModelNotFound(format!("{id} has no revision '{revision}' on the Hub.{said}")));
-    }
-    if own && matches!(status.as_u16(), 401 | 403) {
-        let what = if code == "GatedRepo" {
-            format!("{id} is gated: accept its terms on the Hub with your account, then pass `token` or set HF_TOKEN")
-        } else {
-            format!("The Hub refuses access to {id} (status {}). {token}", status.as_u16())
-        };
-        return Failure::Final(Error::Unauthorized(format!("{what}.{said}")));
-    }
-    if let (true, Wanted::File(_, commit, path)) = (own && status == 404, wanted) {
-        return Failure::Final(Error::FileNotFound(format!("{id} has no file {path} at {commit}.{said}")));
-    }
-    let message = format!("{asked}: status {}", status.as_u16());
-    if is_passing(status.as_u16()) {
-        let wait = asked_to_wait(text(headers, "retry-after"), text(headers, "date"), text(headers, "ratelimit"));
-        return Failure::Passing { message, source: None, wait };
-    }
-    Failure::Final(Error::Download { message: format!("{message}.{said}"), source: None })
-}
-
-fn unreachable(asked: &str, error: reqwest::Error) -> Failure {
-    // Also inside an error of the operating system's kind, which hides its inner one from `source`.
-    let certificate = format!("{error:?}").contains("InvalidCertificate");
-    let source = spoken(error);
-    if certificate {
-        return Failure::Final(Error::Download {
-            message: format!(
-                "{asked}: the server's certificate is not trusted. Behind a proxy with an authority of its own, name its \
-                 certificate in NODE_EXTRA_CA_CERTS"
-            ),
-            source: Some(source.into()),
-        });
-    }
-    if source.contains("proxy auth") {
-        return Failure::Final(Error::Download {
-            message: format!(
-                "{asked}: the proxy wants a user and a password, or others. Put them into HTTPS_PROXY: http://user:password@host:port"
-            ),
-            source: None,
-        });
-    }
-    Failure::Passing { message: format!("{asked}: the server could not be reached"), source: Some(source), wait: None }
-}
-
-/// An error's sentences in one, without its address.
-pub(super) fn spoken(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(inner) = next {
-        let sentence = inner.to_string();
-        if !text.contains(&sentence) {
-            text = format!("{text}: {sentence}");
-        }
-        next = inner.source();
-    }
-    text
-}
-
-fn etag_of(headers: &HeaderMap) -> Option<Etag> {
-    ["x-linked-etag", "etag"].iter().find_map(|name| text(headers, name).and_then(Etag::parse))
-}
-
-/// The whole file's size: of a redirect only where it says so, its own length is not the file's.
-fn size_of(response: &Response) -> Option<u64> {
-    let headers = response.headers();
-    let linked = || text(headers, "x-linked-size")?.parse().ok();
-    match response.status().as_u16() {
-        200 => linked().or_else(|| text(headers, "content-length")?.parse().ok()),
-        206 => linked().or_else(|| text(headers, "content-range")?.rsplit('/').next()?.parse().ok()),
-        _ => linked(),
-    }
-}
-
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Option<&'a str> {
-    headers.get(HeaderName::from_static(name)).and_then(|value| value.to_str().ok())
-}
-
-/// An address without its query, user and password.
-pub(super) fn shown(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let path: String = url.path().chars().take(300).collect();
-    format!("{}://{}{port}{path}", url.scheme(), url.host_str().unwrap_or(""))
-}
-
-/// Words of a server for a message.
-fn clean(said: &str) -> String {
-    said.chars().filter(|letter| !letter.is_control()).take(200).collect()
 }

@@ -8,7 +8,8 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::client::{Answer, Client, Failure, Wanted, spoken, text};
+use super::answer::{spoken, text};
+use super::client::{Answer, Client, Failure, Wanted};
 use super::exclusive::Exclusive;
 use super::name::{Commit, Etag, ModelId, Revision};
 use super::partial::Partial;

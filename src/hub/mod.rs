@@ -1,8 +1,8 @@
 //! Models from the Hub, in the cache that Python's huggingface_hub uses.
 //!
 //! ```text
-//! open → snapshot   a commit as a folder           pins        vecrank.lock.json
-//!          ↓     →  network → download → client    HTTP: bounded, redacted, verified while it streams
+//! open → snapshot: presence, fetch   a commit as a folder           pins, card   the lock file; the base of a conversion
+//!          ↓     →  network → download → client, answer   HTTP: bounded, redacted, verified while it streams
 //!          ↓                     ↓    →  partial, exclusive    a file that is not whole yet; one download for many
 //!          ↓     →  stamp                          verified before, unchanged since
 //!        repository, tree                          the layout on disk
@@ -12,15 +12,18 @@
 //! Formats and protocol: huggingface_hub 2.4 (`file_download.py`, `_tree_cache.py`). `reqwest`, `rustls`, `tokio` and `fs4`
 //! are used in this folder only.
 
+mod answer;
 mod card;
 mod client;
 mod disk;
 mod download;
 mod exclusive;
+mod fetch;
 mod name;
 mod network;
 mod partial;
 mod pins;
+mod presence;
 mod repository;
 mod retry;
 mod settings;

@@ -229,7 +229,7 @@ fn leftovers(blobs: &Path, etag: Option<&Etag>) -> Vec<Leftover> {
         let name = entry.file_name();
         let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(ENDING)) else { continue };
         let (of, writer) = stem.split_once('.').unwrap_or((stem, ""));
-        let is_ours = !writer.is_empty();
+        let is_ours = writer.split('-').count() == 3;
         if etag.is_some_and(|etag| etag.as_str() != of || !is_ours) {
             continue;
         }

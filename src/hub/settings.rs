@@ -168,9 +168,11 @@ impl Settings {
             cache,
             endpoint: endpoint(&variables)?,
             token,
-            offline: given
-                .offline
-                .unwrap_or_else(|| variables.is_on("HF_HUB_OFFLINE") || variables.is_on("TRANSFORMERS_OFFLINE")),
+            // The first that is set decides, as in Python.
+            offline: given.offline.unwrap_or_else(|| match variables.get("HF_HUB_OFFLINE") {
+                Some(_) => variables.is_on("HF_HUB_OFFLINE"),
+                None => variables.is_on("TRANSFORMERS_OFFLINE"),
+            }),
             metadata_timeout: variables.seconds("HF_HUB_ETAG_TIMEOUT", METADATA_TIMEOUT)?,
             download_timeout: variables.seconds("HF_HUB_DOWNLOAD_TIMEOUT", DOWNLOAD_TIMEOUT)?,
             symlinks: !variables.is_on("HF_HUB_DISABLE_SYMLINKS"),
