@@ -27,7 +27,7 @@ function without(t) {
 
 /** Runs a program of Node under strace, and gives the calls that changed a file, those that spoke to somebody, and what it printed. */
 async function traced(t, args, { cwd, env, log }) {
-  const wrap = ['-f', '-qq', '-s', '5000', '-e', `trace=${CALLS}`, '-o', log, process.execPath]
+  const wrap = ['-f', '-y', '-qq', '-s', '5000', '-e', `trace=${CALLS}`, '-o', log, process.execPath]
   const { code, stdout, stderr } = await start(t, 'strace', [...wrap, ...args], { cwd, env }).ended
   assert.equal(code, 0, stderr)
   const lines = whole(readFileSync(log, 'utf8'))
@@ -51,19 +51,18 @@ function whole(text) {
   return lines
 }
 
-/** The strings of a call. Of a character above ASCII strace writes the bytes, in octal. */
-function stringsOf(line) {
-  const bytes = (text) => text.replace(/\\(\d{1,3})/g, (_, octal) => `\\u00${parseInt(octal, 8).toString(16).padStart(2, '0')}`)
-  return [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, text]) => JSON.parse(`"${bytes(text).replace(/\\v/g, '\\u000b')}"`))
+/** The strings of a call, each with the folder that it is relative to. Of a character above ASCII strace writes the bytes, in octal. */
+function stringsOf(line, cwd) {
+  const octal = (text) => text.replace(/\\(\d{1,3})/g, (_, digits) => `\\u00${parseInt(digits, 8).toString(16).padStart(2, '0')}`)
+  const strings = line.matchAll(/(?:(?:AT_FDCWD|\d+)<([^>]*)>, )?"((?:[^"\\]|\\.)*)"/g)
+  return [...strings].map(([, folder = cwd, text]) => [folder, JSON.parse(`"${octal(text).replaceAll('\\v', '\\u000b')}"`)])
 }
 
 /** The paths that a call changes. What a link holds is none: it may lead to a blob of its repository, from wherever it will lie. */
 function pathsOf(line, cwd) {
-  const names = stringsOf(line)
-  if (!/\bsymlink(at)?\(/.test(line)) return names.map((name) => resolve(cwd, name))
-  const [target, link] = names
-  assert.match(target, /^(\.\.\/)+blobs\/([0-9a-f]{40}|[0-9a-f]{64})$/, line)
-  return [resolve(cwd, link)]
+  const strings = stringsOf(line, cwd)
+  if (/\bsymlink(at)?\(/.test(line)) assert.match(strings.shift()[1], /^(\.\.\/)+blobs\/([0-9a-f]{40}|[0-9a-f]{64})$/, line)
+  return strings.map(([folder, name]) => resolve(folder, name))
 }
 
 /** No link of the cache leads out of it. */
