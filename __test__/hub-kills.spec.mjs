@@ -2,7 +2,7 @@
 // hashed, and no file that was there may be gone.
 
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -178,4 +178,69 @@ test(`${LOOKS} looks at a cache that three processes refresh: no file vanishes a
   assert.ok(looks >= LOOKS && seen >= 40 && commits >= 5, `${looks} looks at ${seen} files of ${commits} commits`)
   assertSound(cacheDir)
   t.diagnostic(`${looks} looks at ${seen} files of ${commits} commits, ${pulls.map(({ stdout }) => stdout.trim())} refreshes`)
+})
+
+// ---------- others in the cache ------------------------------------------------------------------------------------------
+
+/** Loads again and again for some time, and counts: right vectors, errors by code, anything else. */
+const loader = ({ id, options }, milliseconds) => `
+  import { Embedder } from './index.js'
+  import { assertRight, texts } from './__test__/hub/apart.mjs'
+  const counts = {}
+  const count = (what) => (counts[what] = (counts[what] ?? 0) + 1)
+  for (const end = performance.now() + ${milliseconds}; performance.now() < end; ) {
+    const embedder = new Embedder(${JSON.stringify(id)}, ${JSON.stringify(options())})
+    const vectors = await embedder.embed(texts).catch((error) => count(error.code ?? error.stack))
+    try {
+      if (Array.isArray(vectors)) assertRight(vectors)
+      if (Array.isArray(vectors)) count('right')
+    } catch (error) {
+      count('WRONG: ' + error.message)
+    }
+    await embedder.dispose()
+  }
+  console.log(JSON.stringify(counts))`
+
+const VANDALISM = {
+  removed: (file) => rmSync(file),
+  truncated: (file) => truncateSync(file, Math.floor(Math.random() * statSync(file).size)),
+  overwritten: (file) => writeFileSync(file, 'something else'),
+  'replaced by a folder': (file) => {
+    rmSync(file)
+    mkdirSync(file)
+  },
+  'the blobs removed': (_, folder) => rmSync(join(folder, 'blobs'), { recursive: true }),
+  'the snapshots removed': (_, folder) => rmSync(join(folder, 'snapshots'), { recursive: true }),
+  'the model removed': (_, folder) => rmSync(folder, { recursive: true }),
+}
+
+test('whatever is done to a cache while others load from it: the right vectors or an error, and the next load mends it', async (t) => {
+  const place = await world(t)
+  const { folder } = place
+  const processes = [0, 1].map(() => inProcess(loader(place, soak ? 60_000 : 4000)))
+  for (const { child } of processes) t.after(() => child.kill('SIGKILL'))
+  let over = false
+  const pick = (list) => list[Math.floor(Math.random() * list.length)]
+  const vandal = (async () => {
+    while (!over) {
+      await sleep(Math.random() * 40)
+      const all = filesIn(folder).filter((file) => !file.startsWith('refs/'))
+      try {
+        if (all.length > 0) VANDALISM[pick(Object.keys(VANDALISM))](join(folder, pick(all)), folder)
+      } catch {
+        // A loader was there in the same moment.
+      }
+    }
+  })()
+  const ended = await Promise.all(processes.map(({ ended }) => ended))
+  over = true
+  await vandal
+  for (const { code, stdout, stderr } of ended) {
+    assert.equal(code, 0, stderr)
+    const { right, ...errors } = JSON.parse(stdout)
+    assert.ok(right > 3, stdout)
+    for (const what of Object.keys(errors)) assert.match(what, /^ERR_(DISK|CORRUPT|DOWNLOAD|FILE_NOT_FOUND|MODEL_(INVALID|UNSUPPORTED))$/)
+    t.diagnostic(stdout.trim())
+  }
+  await assertMends(place)
 })

@@ -33,7 +33,8 @@ function identify(kind, given) {
   if (/^file:/i.test(model)) return { source: 'folder', model, path: folderOf(model, where) }
   // Also Windows' own spellings, on every platform, so that a program means the same everywhere.
   if (/^(\.{1,2}$|\.{1,2}[\\/]|[\\/]|[A-Za-z]:[\\/])/.test(model)) return { source: 'folder', model, path: path.resolve(model) }
-  if (/^(@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*$/.test(model)) return { source: 'package', model }
+  // npm's names have at most 214 characters.
+  if (model.length <= 214 && /^(@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*$/.test(model)) return { source: 'package', model }
   if (HUB_ID.test(model) && !/--|\.\.|\.git$/.test(model)) return { source: 'hub', model }
   throw expected(WHAT, where, chosen)
 }

@@ -46,8 +46,14 @@ pub fn pull(
     write_lock: Option<PathBuf>,
     loading: &Arc<Loading>,
 ) -> Result<Pulled> {
-    // Read first: nothing should be downloaded for a lock file that cannot be added to.
-    let lock = write_lock.map(|path| Ok::<_, Error>((LockFile::read(&path)?.unwrap_or_default(), path))).transpose()?;
+    // Read first: nothing should be downloaded for a lock file that cannot be added to, or has no folder.
+    let lock = write_lock
+        .map(|path| {
+            let folder = path.parent().unwrap_or(&path);
+            std::fs::create_dir_all(folder).map_err(|source| Error::unwritable(folder, source))?;
+            Ok::<_, Error>((LockFile::read(&path)?.unwrap_or_default(), path))
+        })
+        .transpose()?;
     let dtype = options.file.is_none().then(|| options.dtype.as_str());
     let lends = product != Some(Product::Reranker);
     let opened = hub::open(request, dtype, lends, loading)?;

@@ -9,14 +9,12 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { addon } = require('../addon.js')
 const { VecrankError, unwrap } = require('../errors.js')
-const { LOCK_FILE, applicationFolders, hubSettings, lockFile } = require('../hub.js')
+const { LOCK_FILE, hubSettings, lockFile, packageFolder } = require('../hub.js')
 const { whileReporting } = require('../progress.js')
 const { identify } = require('../source.js')
 const { UsageError, bytes, refuseBoth, several } = require('./arguments.js')
 const { Bar } = require('./bar.js')
 
-/** This package's own folder, above whose main file (the command line's) there is no application. */
-const OWN = path.resolve(__dirname, '../..')
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 }
 
 async function pull(names, options) {
@@ -59,12 +57,8 @@ function onHub(name) {
 
 // ---------- the lock file ----------------------------------------------------------------------------------------------
 
-/** The folder of the application: the command line's own main file belongs to none. */
-function applicationFolder() {
-  const folders = applicationFolders()
-  if (folders[0] === OWN) folders.shift()
-  return folders.at(-1) ?? process.cwd()
-}
+/** The folder of the application: that of the working folder. The command line's own main file belongs to none. */
+const applicationFolder = () => packageFolder(process.cwd()) ?? process.cwd()
 
 /** The lock file that holds, or undefined. */
 function holding() {

@@ -207,7 +207,7 @@ impl Client {
             let limit = timeout.min(patience.left());
             let response = match tokio::time::timeout(limit, request.send()).await {
                 Err(_) => {
-                    return Err(Failure::passing(format!("{asked}: no answer within {:.0} s", limit.as_secs_f64())));
+                    return Err(Failure::passing(format!("{asked}: no answer within {:.1} s", limit.as_secs_f64())));
                 }
                 Ok(Err(error)) => return Err(unreachable(&asked, error)),
                 Ok(Ok(response)) => response,

@@ -111,7 +111,7 @@ impl Downloads {
     ) -> std::result::Result<Option<impl std::ops::Deref<Target = [u8]> + use<>>, Failure> {
         let limit = self.client.idle_timeout().min(patience.left());
         match tokio::time::timeout(limit, response.chunk()).await {
-            Err(_) => Err(Failure::passing(format!("{asked}: no bytes for {:.0} s", limit.as_secs_f64()))),
+            Err(_) => Err(Failure::passing(format!("{asked}: no bytes for {:.1} s", limit.as_secs_f64()))),
             Ok(Err(error)) => Err(Failure::Passing {
                 message: format!("{asked}: the connection broke"),
                 source: Some(spoken(error)),

@@ -32,7 +32,7 @@ impl Exclusive {
     /// uses up the `patience` that is left for a download of one's own.
     ///
     /// # Errors
-    /// [`Error::Disk`] where the lock's file cannot be made, [`Error::Cancelled`].
+    /// [`Error::Cancelled`].
     pub async fn acquire(
         repository: &Repository,
         etag: &Etag,
@@ -41,9 +41,13 @@ impl Exclusive {
         is_there: impl Fn() -> bool,
     ) -> Result<Option<Self>> {
         let path = repository.lock(etag);
-        make_parent(&path)?;
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
-        let file = file.map_err(|source| Error::unwritable(&path, source))?;
+        // A lock needs no right to write; without a file to lock every process downloads for itself. A cache that cannot be
+        // written to says so when the partial file is made.
+        let opened = make_parent(&path).ok().and_then(|()| {
+            let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
+            file.or_else(|_| File::open(&path)).ok()
+        });
+        let Some(file) = opened else { return Ok(Some(Exclusive { file: None })) };
         let mut holder = Holder::default();
         loop {
             match file.try_lock() {

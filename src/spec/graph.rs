@@ -28,8 +28,9 @@ pub(super) fn find(folder: &ModelFolder, configs: &Configs, options: &LoadOption
         })?;
         if !folder.has(file)? {
             return Err(Error::FileNotFound(format!(
-                "{} has no file {file}, which `file` names",
-                folder.root().display()
+                "{} has no file {}, which `file` names",
+                folder.root().display(),
+                shown(file)
             )));
         }
         return fetch(folder, configs, file.clone(), dtype_of(file));

@@ -6,7 +6,7 @@
 use super::layers::{expect_feature, read_dense, read_layer_norm};
 use super::pooling::read_pooling;
 use super::{Configs, EmbeddingSpec, ModuleStep};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::files::{ModelFolder, Object};
 use crate::options::{LoadOptions, Pooling};
 
@@ -39,7 +39,7 @@ impl Module {
             Error::FileNotFound(format!(
                 "{} has no {}, which modules.json names",
                 folder.root().display(),
-                self.file("config.json")
+                shown(&self.file("config.json"))
             ))
         })
     }
