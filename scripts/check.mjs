@@ -1,7 +1,7 @@
 // Runs the project's checks, each with its time: `npm test` runs those that test, `npm run check` all of them, as CI does.
 //
 //   node scripts/check.mjs           everything
-//   node scripts/check.mjs test      the tests: addon, Rust, types, Node
+//   node scripts/check.mjs test      the tests: addon, Rust, types, Node, models from the Hub
 //   node scripts/check.mjs lint      the rest: format, generated files, clippy, examples
 //   node scripts/check.mjs rust node only the named stages
 //
@@ -15,6 +15,8 @@ import { root } from './onnxruntime.mjs'
 
 const node = process.execPath
 const spec = /\.spec\.[cm]?js$/
+/** Specs of models from the Hub, and of the command line, which is mostly about them. */
+const ofHub = /[\\/](hub|cli)[\w-]*\.spec\.mjs$/
 
 /** The files of a folder whose name matches, sorted, so that the order never depends on the disk. */
 function filesIn(folder, pattern) {
@@ -42,7 +44,17 @@ const stages = [
   },
   { name: 'rust', groups: ['test'], commands: () => [['cargo', 'test', '--release', '--locked', '--no-default-features']] },
   { name: 'types', groups: ['test'], commands: () => [[node, tsc(), '--project', '__test__']] },
-  { name: 'node', groups: ['test'], commands: () => [[node, '--test', '--test-reporter=spec', ...filesIn('__test__', spec), ...filesIn('scripts', spec)]] },
+  {
+    name: 'node',
+    groups: ['test'],
+    commands: () => [[node, '--test', '--test-reporter=spec', ...filesIn('__test__', spec).filter((file) => !ofHub.test(file)), ...filesIn('scripts', spec)]],
+  },
+  {
+    name: 'hub',
+    groups: ['test'],
+    // Two at a time, whatever the machine: these wait for a network most of the time, and some of them on purpose.
+    commands: () => [[node, '--test', '--test-concurrency=2', '--test-reporter=spec', ...filesIn('__test__', spec).filter((file) => ofHub.test(file))]],
+  },
   {
     name: 'clippy',
     groups: ['lint'],
