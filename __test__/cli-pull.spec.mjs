@@ -1,24 +1,15 @@
-// `vecrank pull`: what it downloads, pins and prints, its bar, and how it is stopped. The format of the lock file is hub-lock.spec.mjs's.
+// `vecrank pull`: what it downloads, pins and prints. The format of the lock file is hub-lock.spec.mjs's.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
-import { Embedder } from 'vecrank'
-import { NEEDED, application, bin, contents, pinned, start, starting, variant, vecrank } from './hub/cli.mjs'
+import { NEEDED, application, contents, pinned, sent, settings, variant, vecrank } from './hub/cli.mjs'
 import { assertSound, filesIn, temporary, world } from './hub/world.mjs'
 
-const { Bar } = createRequire(import.meta.url)('../lib/cli/bar.js')
-
 const BYTES = NEEDED.reduce((sum, name) => sum + contents('bert-mean')[name].length, 0)
-/** The files that were sent. */
-const sent = (hub) => [...new Set(hub.requests.filter(({ file, status }) => file && status < 300).map(({ file }) => file))].sort()
 /** How often the Hub was asked what a branch stands for. */
 const asked = (hub) => hub.count({ path: /\/revision\// })
-/** What is needed to call `vecrank` in an application's folder. */
-const settings = (hub, cacheDir) => ({ HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir })
 
 test('what is pulled is all that a load needs, verified, and what is printed is true', async (t) => {
   const { hub, id, commit, cacheDir, folder, make } = await world(t)
@@ -28,9 +19,20 @@ test('what is pulled is all that a load needs, verified, and what is printed is 
   assertSound(cacheDir)
   // No terminal: a line for each file, once it is there. Then the summary.
   const lines = stdout.split('\n')
-  assert.deepEqual(lines.slice(0, 8).map((line) => /^zoo\/bert-mean: (\S+) \(\S+ k?B\)$/.exec(line)?.[1]).sort(), NEEDED)
+  assert.deepEqual(
+    lines
+      .slice(0, 8)
+      .map((line) => /^zoo\/bert-mean: (\S+) \(\S+ k?B\)$/.exec(line)?.[1])
+      .sort(),
+    NEEDED,
+  )
   const place = join(folder, 'snapshots', commit)
-  assert.deepEqual(lines.slice(8), [`zoo/bert-mean 'main': 8 files, ${Math.round(BYTES / 1000)} kB`, `  commit ${commit}`, `  folder ${place}`, ''])
+  assert.deepEqual(lines.slice(8), [
+    `zoo/bert-mean 'main': 8 files, ${Math.round(BYTES / 1000)} kB`,
+    `  commit ${commit}`,
+    `  folder ${place}`,
+    '',
+  ])
   assert.doesNotMatch(stdout, /\r/)
 
   hub.clear()
@@ -46,7 +48,10 @@ test('--json is JSON alone, --quiet is silence', async (t) => {
   assert.deepEqual([code, stderr], [0, ''])
   const path = join(folder, 'snapshots', commit)
   const files = pinned(contents('bert-mean'), NEEDED)
-  assert.deepEqual(JSON.parse(stdout), { lock: null, models: [{ kind: 'embedder', parts: [{ model: id, revision: 'main', commit, path, files }], warnings: [] }] })
+  assert.deepEqual(JSON.parse(stdout), {
+    lock: null,
+    models: [{ kind: 'embedder', parts: [{ model: id, revision: 'main', commit, path, files }], warnings: [] }],
+  })
   const quiet = await vecrank(t, ['pull', id, '--quiet'], { env })
   assert.deepEqual(quiet, { code: 0, signal: null, stdout: '', stderr: '' })
 })
@@ -94,7 +99,11 @@ test('every option of what is pulled has its effect', async (t) => {
     assert.equal(code, 0, stderr)
     const [{ kind: found, parts }] = JSON.parse(stdout).models
     assert.equal(found, kind, words.join(' '))
-    assert.deepEqual(Object.keys(parts[0].files).filter((name) => name.endsWith('.onnx')), [weights], words.join(' '))
+    assert.deepEqual(
+      Object.keys(parts[0].files).filter((name) => name.endsWith('.onnx')),
+      [weights],
+      words.join(' '),
+    )
     if (at) assert.deepEqual([parts[0].revision, parts[0].commit], at)
   }
   // A ranker has no pooling: asked for as an embedder it is refused, not pulled in part without a word.
@@ -107,7 +116,10 @@ test('several models are pulled in one call, each once', async (t) => {
   hub.add('zoo/ranker', contents('bert-ranker-1'))
   const { code, stdout } = await vecrank(t, ['pull', id, 'zoo/ranker', id, '--json'], { env: settings(hub, cacheDir) })
   assert.equal(code, 0)
-  assert.deepEqual(JSON.parse(stdout).models.map(({ parts }) => parts[0].model), [id, 'zoo/ranker'])
+  assert.deepEqual(
+    JSON.parse(stdout).models.map(({ parts }) => parts[0].model),
+    [id, 'zoo/ranker'],
+  )
 })
 
 test('--offline asks nobody: it tells whether everything is there', async (t) => {
@@ -187,18 +199,30 @@ test('without a name everything that is pinned is pulled, at its commits, and no
   const cwd = application(t)
   const files = contents('bert-mean')
   const onnx = files['onnx/model.onnx']
-  const weights = { 'onnx/model_quantized.onnx': variant(onnx, 'q'), 'onnx/other.onnx': variant(onnx, 'o'), 'onnx/model_fp16.onnx': variant(onnx, 'h') }
+  const weights = {
+    'onnx/model_quantized.onnx': variant(onnx, 'q'),
+    'onnx/other.onnx': variant(onnx, 'o'),
+    'onnx/model_fp16.onnx': variant(onnx, 'h'),
+  }
   hub.add('zoo/many', { ...files, ...weights })
   // Lends its small files: pinned, but no model of its own.
   const { 'modules.json': _, '1_Pooling/config.json': __, ...bare } = files
   hub.add('zoo/converted', { ...bare, 'README.md': '---\nbase_model: zoo/bert-mean\n---\n' }, { branch: 'v2' })
   const first = settings(hub, join(cacheDir, 'first'))
-  for (const words of [['zoo/many'], ['zoo/many', '--dtype', 'q8'], ['zoo/many', '--file', 'onnx/other.onnx'], ['zoo/converted', '--revision', 'v2']]) {
+  for (const words of [
+    ['zoo/many'],
+    ['zoo/many', '--dtype', 'q8'],
+    ['zoo/many', '--file', 'onnx/other.onnx'],
+    ['zoo/converted', '--revision', 'v2'],
+  ]) {
     const { code, stderr } = await vecrank(t, ['pull', ...words, '--lock', '--quiet'], { cwd, env: first })
     assert.equal(code, 0, stderr)
   }
   const lock = JSON.parse(readFileSync(join(cwd, 'vecrank.lock.json'), 'utf8'))
-  assert.deepEqual([lock.models['zoo/many'].main.dtypes, lock.models[id].main.dtypes, lock.models[id].main.commit], [['auto', 'q8'], [], commit])
+  assert.deepEqual(
+    [lock.models['zoo/many'].main.dtypes, lock.models[id].main.dtypes, lock.models[id].main.commit],
+    [['auto', 'q8'], [], commit],
+  )
 
   for (const name of ['zoo/many', id]) hub.add(name, { 'config.json': '{}' })
   hub.add('zoo/converted', { 'config.json': '{}' }, { branch: 'v2' })
@@ -210,119 +234,13 @@ test('without a name everything that is pinned is pulled, at its commits, and no
   assert.equal(asked(hub), 0)
   // Exactly the pinned files: no other dtype, and no weights of the repository that only lends.
   const got = hub.requests.filter(({ file, status }) => file && status < 300).map((entry) => `${entry.id} ${entry.file}`)
-  const wanted = Object.entries(lock.models).flatMap(([name, revisions]) => Object.values(revisions).flatMap((pins) => Object.keys(pins.files).map((file) => `${name} ${file}`)))
+  const wanted = Object.entries(lock.models).flatMap(([name, revisions]) =>
+    Object.values(revisions).flatMap((pins) => Object.keys(pins.files).map((file) => `${name} ${file}`)),
+  )
   assert.deepEqual(got.sort(), wanted.sort())
   assertSound(join(cacheDir, 'second'))
 
   hub.clear()
   assert.equal((await vecrank(t, ['pull', '--quiet'], { cwd, env })).code, 0)
   assert.equal(hub.requests.length, 0, 'everything is there')
-})
-
-// ---------- the bar ----------------------------------------------------------------------------------------------------
-
-/** A terminal that keeps what is written, and a clock that is set. */
-function terminal(columns) {
-  const screen = { isTTY: true, columns, text: '', time: 0, write: (text) => (screen.text += text) }
-  screen.lines = () => screen.text.split('\r').slice(1)
-  return screen
-}
-
-test('the bar is one line of 80 columns: percent, bytes, rate and file', () => {
-  const screen = terminal(200)
-  const bar = new Bar(screen, () => screen.time)
-  const total = 400_000_000
-  const event = (status, loaded, file = 'onnx/model.onnx') => bar.update({ status, model: 'a/b', file, loaded, total, overall: { loaded, total } })
-  event('download', 0)
-  // A download that goes on: what an earlier one left did not come in no time.
-  event('progress', 100_000_000)
-  for (let tick = 1; tick <= 30; tick++) {
-    screen.time = tick * 100
-    event('progress', 100_000_000 + tick * 1_000_000)
-  }
-  const lines = screen.lines()
-  assert.equal(lines[1].trimEnd(), ' 25% [#####...............] 100 MB of 400 MB  onnx/model.onnx')
-  assert.equal(lines.at(-1).trimEnd(), ' 32% [######..............] 130 MB of 400 MB  10.0 MB/s  onnx/model.onnx')
-  event('progress', total - 1)
-  assert.match(screen.lines().at(-1), /^ 99% /, '100% is all')
-  event('done', total)
-  assert.match(screen.lines().at(-1), /^100% \[#{20}\] 400 MB of 400 MB/)
-  for (const line of screen.lines()) assert.equal(line.length, 79, JSON.stringify(line))
-  assert.doesNotMatch(screen.text, /\n/)
-  bar.end()
-  assert.match(screen.text, /\r {79}\r$/, 'the line is cleared')
-  const { length } = screen.text
-  bar.end()
-  assert.equal(screen.text.length, length)
-})
-
-test('a narrow terminal, a long path and an empty file do not break the line', () => {
-  for (const columns of [0, 10, 30, 60, 80, 300]) {
-    const screen = terminal(columns)
-    const bar = new Bar(screen)
-    bar.update({ status: 'progress', model: 'a/b', file: `${'deep/'.repeat(40)}model.onnx`, loaded: 0, total: 0, overall: { loaded: 0, total: 0 } })
-    const [line] = screen.lines()
-    assert.equal(line.length, Math.min(80, columns || 80) - 1)
-    if (line.length === 79) assert.match(line, /\.\.\..*deep\/model\.onnx *$/)
-  }
-})
-
-test('on a real terminal the line is drawn anew, and the summary follows it', { skip: !existsSync('/usr/bin/script') && 'NOT TESTED on a terminal: script(1) of util-linux is not here' }, async (t) => {
-  const { hub, id, commit, cacheDir } = await world(t)
-  hub.fault({ server: 'cdn' }, { rate: 400_000 })
-  const line = `"${process.execPath}" "${bin}" pull ${id}`
-  const { code, stdout } = await start(t, '/usr/bin/script', ['-qefc', line, '/dev/null'], { env: { ...settings(hub, cacheDir), HF_HOME: cacheDir } }).ended
-  assert.equal(code, 0, stdout)
-  const drawn = stdout.split('\r').filter((part) => /^ *\d+% \[/.test(part))
-  assert.ok(drawn.length >= 4, stdout)
-  assert.match(drawn.at(-1), /^100% \[#{20}\] 269 kB of 269 kB/)
-  assert.match(stdout, new RegExp(`\r {79}\rzoo/bert-mean 'main': 8 files, 269 kB\r\n  commit ${commit}`))
-})
-
-// ---------- stopping ---------------------------------------------------------------------------------------------------
-
-/** Waits for something to be so: it depends on another process. */
-async function until(holds, what) {
-  for (const end = performance.now() + 10_000; !holds(); await pause(10)) assert.ok(performance.now() < end, `${what} did not happen`)
-}
-
-const partial = (cacheDir) => filesIn(cacheDir).filter((file) => file.endsWith('.incomplete')).map((file) => statSync(join(cacheDir, file)).size)
-
-for (const [signal, expected] of [['SIGINT', 130], ['SIGTERM', 143]]) {
-  test(`${signal} stops a download at once, and the next call goes on from there`, { skip: process.platform === 'win32' && 'NOT TESTED: Windows has no signals between processes' }, async (t) => {
-    const { hub, id, cacheDir } = await world(t)
-    const env = settings(hub, cacheDir)
-    hub.fault({ server: 'cdn' }, { stall: 'body', at: 150_000 }, { times: 1 })
-    const { child, ended } = starting(t, ['pull', id, '--lock'], { env })
-    await until(() => partial(cacheDir)[0] === 150_000, 'the first half')
-    const before = performance.now()
-    child.kill(signal)
-    const { code, stderr } = await ended
-    assert.equal(code, expected)
-    assert.ok(performance.now() - before < 1000, 'at once')
-    assert.equal(stderr, 'vecrank: stopped. What has come is kept; the same command goes on from there.\n')
-    assert.deepEqual(partial(cacheDir), [150_000])
-    assert.equal(hub.requests.at(-1).file, 'onnx/model.onnx')
-
-    hub.clear()
-    assert.equal((await vecrank(t, ['pull', id, '--quiet'], { env })).code, 0)
-    assert.deepEqual([sent(hub), hub.bytes('onnx/model.onnx')], [['onnx/model.onnx'], contents('bert-mean')['onnx/model.onnx'].length - 150_000])
-    assertSound(cacheDir)
-    await new Embedder(id, { cacheDir, offline: true }).load()
-  })
-}
-
-test('a stop in the first of two models does not begin the second, and writes no lock file', { skip: process.platform === 'win32' && 'NOT TESTED: Windows has no signals between processes' }, async (t) => {
-  const { hub, id, cacheDir } = await world(t)
-  hub.add('zoo/ranker', contents('bert-ranker-1'))
-  const cwd = application(t)
-  mkdirSync(join(cwd, 'src'))
-  writeFileSync(join(cwd, 'src/a.js'), '')
-  hub.fault({ server: 'cdn' }, { stall: 'body' })
-  const { child, ended } = starting(t, ['pull', id, 'zoo/ranker', '--lock'], { cwd, env: settings(hub, cacheDir) })
-  await until(() => hub.count({ server: 'cdn' }) === 1, 'the download')
-  child.kill('SIGINT')
-  assert.equal((await ended).code, 130)
-  assert.equal(hub.count({ id: 'zoo/ranker' }), 0)
-  assert.equal(existsSync(join(cwd, 'vecrank.lock.json')), false)
 })

@@ -188,14 +188,21 @@ test('cache verify hashes every file, names what is damaged, and its command hea
   assert.deepEqual([sound.code, sound.stdout, sound.stderr], [0, `${NEEDED.length} files sound, 0 damaged\n`, ''])
 
   const files = contents('bert-mean')
-  const blobs = [['onnx/model.onnx', hashes(files['onnx/model.onnx']).sha256], ['config.json', hashes(files['config.json']).git]]
+  const blobs = [
+    ['onnx/model.onnx', hashes(files['onnx/model.onnx']).sha256],
+    ['config.json', hashes(files['config.json']).git],
+  ]
   for (const [, name] of blobs) appendFileSync(join(folder, 'blobs', name), '\n')
   const hurt = await verify(id)
   assert.equal(hurt.code, 1)
-  for (const [file, name] of blobs) assert.match(hurt.stdout, new RegExp(`damaged: zoo/bert-mean: ${file}: .*/blobs/${name} has the hash [0-9a-f]+`))
+  for (const [file, name] of blobs)
+    assert.match(hurt.stdout, new RegExp(`damaged: zoo/bert-mean: ${file}: .*/blobs/${name} has the hash [0-9a-f]+`))
   assert.match(hurt.stdout, new RegExp(`${NEEDED.length - 2} files sound, 2 damaged`))
   const parsed = JSON.parse((await verify('--json')).stdout)
-  assert.deepEqual(parsed.damaged.map(({ model, file }) => [model, file]).sort(), [[id, 'config.json'], [id, 'onnx/model.onnx']])
+  assert.deepEqual(parsed.damaged.map(({ model, file }) => [model, file]).sort(), [
+    [id, 'config.json'],
+    [id, 'onnx/model.onnx'],
+  ])
 
   // The commands as they are printed, but for `npx` and a Hub that the test cannot put into them.
   assert.equal(parsed.heal.length, 2)
@@ -246,14 +253,22 @@ test('cache rm takes a model out, says what became free, and leaves the others',
   assert.match(stdout, /^Removed zoo\/bert-mean: 27\d kB freed\n$/)
   assert.equal(Math.round(models[0].size / 1000), Number(/(\d+) kB/.exec(stdout)[1]))
   assert.equal(existsSync(folder), false)
-  assert.deepEqual(filesIn(cacheDir).filter((file) => file.includes('bert-mean')), [], 'its locks are gone too')
+  assert.deepEqual(
+    filesIn(cacheDir).filter((file) => file.includes('bert-mean')),
+    [],
+    'its locks are gone too',
+  )
   assert.ok(existsSync(join(cacheDir, 'models--zoo--other/refs/main')))
 })
 
-test('output into a pipe that is closed early is no failure', { skip: process.platform === 'win32' && 'a shell with head is needed' }, async (t) => {
-  const { cacheDir, load } = await world(t)
-  await load()
-  const line = `"${process.execPath}" "${bin}" cache ls --json --cache-dir "${cacheDir}" | true; exit "\${PIPESTATUS[0]}"`
-  const { code, stderr } = await start(t, 'bash', ['-c', line]).ended
-  assert.deepEqual([code, stderr], [0, ''])
-})
+test(
+  'output into a pipe that is closed early is no failure',
+  { skip: process.platform === 'win32' && 'a shell with head is needed' },
+  async (t) => {
+    const { cacheDir, load } = await world(t)
+    await load()
+    const line = `"${process.execPath}" "${bin}" cache ls --json --cache-dir "${cacheDir}" | true; exit "\${PIPESTATUS[0]}"`
+    const { code, stderr } = await start(t, 'bash', ['-c', line]).ended
+    assert.deepEqual([code, stderr], [0, ''])
+  },
+)

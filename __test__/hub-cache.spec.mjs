@@ -47,6 +47,22 @@ test('the folder that each variable and the option name, and no other', async (t
   assert.equal(hub.count({ server: 'cdn' }), Object.keys(FOLDERS).length + 3)
 })
 
+test('a user without a home folder needs a folder that is named', async (t) => {
+  // As containers run it: a number that no list of users knows.
+  const wrap = ['setpriv', '--reuid=12345', '--regid=12345', '--clear-groups', 'env', '-u', 'HOME']
+  if (!works(...wrap, process.execPath, join(root, 'index.js'))) return skip(t, 'the process cannot be run as another user')
+  const { id, options } = await world(t)
+  const folder = temporary(t)
+  chmodSync(folder, 0o777)
+  const load = (cacheDir, env) => loadApart(t, id, options({ cacheDir }), { wrap, env, cwd: folder }).said
+  assertLoaded(await load(join(folder, 'one')))
+  assertLoaded(await load(undefined, { HF_HOME: join(folder, 'two') }))
+  assertLoaded(await load(undefined, { MODEL_CACHE: join(folder, 'three') }))
+  const said = await load()
+  assertFailed(said, 'ERR_DISK', /home.*(cacheDir|HF_HOME)/)
+  assert.deepEqual(readdirSync(folder).sort(), ['one', 'three', 'two'])
+})
+
 // ---------- no links -----------------------------------------------------------------------------------------------------
 
 const refuse = (...calls) => `#include <errno.h>\n${calls.map((call) => `int ${call} { errno = EPERM; return -1; }`).join('\n')}`

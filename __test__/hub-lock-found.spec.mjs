@@ -24,7 +24,8 @@ await new Embedder(model, JSON.parse(options)).load().then(
 `
 
 /** The same in CommonJS, as bundlers write it. */
-const BUNDLE = `const run = async () => {${PROGRAM.replace(/^import .*$/m, `const { Embedder } = require(${JSON.stringify(join(root, 'index.js'))})`)}}; run()`
+const REQUIRE = `const { Embedder } = require(${JSON.stringify(join(root, 'index.js'))})`
+const BUNDLE = `const run = async () => {${PROGRAM.replace(/^import .*$/m, REQUIRE)}}; run()`
 
 /** The same in a worker thread of a program. */
 const worker = (script) => `
@@ -36,7 +37,10 @@ new Worker(new URL(${JSON.stringify(script)}, import.meta.url))
 async function movedWorld(t) {
   const all = await world(t)
   const moved = all.hub.add(all.id, zoo('bert-cls'))
-  const lock = JSON.stringify({ version: 1, models: { [all.id]: { main: { commit: all.commit, dtypes: ['auto'], files: pinned(MEAN, NEEDED) } } } })
+  const lock = JSON.stringify({
+    version: 1,
+    models: { [all.id]: { main: { commit: all.commit, dtypes: ['auto'], files: pinned(MEAN, NEEDED) } } },
+  })
   /** Runs a program and gives what it printed. */
   const ask = async (args, { cwd, env, model = all.id, options } = {}) => {
     const asked = options === undefined ? model : `${model} ${JSON.stringify(options)}`
@@ -72,7 +76,12 @@ test('every place of a lock file is looked at, the strongest first', async (t) =
     ['VECRANK_LOCK before both', main(misleading), { cwd: misleading, env: { VECRANK_LOCK: named } }, held],
     ['VECRANK_LOCK relative to the working folder', main(none), { cwd: dirname(named), env: { VECRANK_LOCK: 'models.json' } }, held],
     ['an empty VECRANK_LOCK is none', main(here), { cwd: away, env: { VECRANK_LOCK: '' } }, held],
-    ['the option before all', main(misleading), { cwd: misleading, env: { VECRANK_LOCK: join(away, 'none.json') }, options: { lock: named } }, held],
+    [
+      'the option before all',
+      main(misleading),
+      { cwd: misleading, env: { VECRANK_LOCK: join(away, 'none.json') }, options: { lock: named } },
+      held,
+    ],
     ['required, and there', main(here), { cwd: away, env: { VECRANK_LOCK: 'required' } }, held],
     ['required, and named by the option', main(none), { cwd: away, env: { VECRANK_LOCK: 'required' }, options: { lock: named } }, held],
   ]
@@ -91,21 +100,30 @@ test('a program without a main file has its working folder', async (t) => {
   assert.deepEqual([info.commit, info.locked], [commit, true])
 })
 
-test('a server that was linked to is where its file is', { skip: process.platform === 'win32' && 'NOT TESTED: links need rights on Windows' }, async (t) => {
-  const { commit, lock, ask } = await movedWorld(t)
-  const here = application(t, { 'dist/server.mjs': PROGRAM, 'dist/server.cjs': BUNDLE, [LOCK]: lock })
-  const away = temporary(t)
-  for (const name of ['server.mjs', 'server.cjs']) {
-    const link = join(away, name)
-    symlinkSync(join(here, 'dist', name), link)
-    const info = await ask([link], { cwd: away })
-    assert.deepEqual([info.commit, info.locked], [commit, true], name)
-  }
-})
+test(
+  'a server that was linked to is where its file is',
+  { skip: process.platform === 'win32' && 'NOT TESTED: links need rights on Windows' },
+  async (t) => {
+    const { commit, lock, ask } = await movedWorld(t)
+    const here = application(t, { 'dist/server.mjs': PROGRAM, 'dist/server.cjs': BUNDLE, [LOCK]: lock })
+    const away = temporary(t)
+    for (const name of ['server.mjs', 'server.cjs']) {
+      const link = join(away, name)
+      symlinkSync(join(here, 'dist', name), link)
+      const info = await ask([link], { cwd: away })
+      assert.deepEqual([info.commit, info.locked], [commit, true], name)
+    }
+  },
+)
 
 test('a worker thread finds the lock file that its program finds', async (t) => {
   const { commit, lock, ask } = await movedWorld(t)
-  const here = application(t, { 'dist/main.mjs': worker('./work.mjs'), 'dist/work.mjs': PROGRAM, 'dist/inside/work.mjs': PROGRAM, [LOCK]: lock })
+  const here = application(t, {
+    'dist/main.mjs': worker('./work.mjs'),
+    'dist/work.mjs': PROGRAM,
+    'dist/inside/work.mjs': PROGRAM,
+    [LOCK]: lock,
+  })
   const away = temporary(t)
   const info = await ask([join(here, 'dist/main.mjs')], { cwd: away })
   assert.deepEqual([info.commit, info.locked], [commit, true])
@@ -148,8 +166,15 @@ test('folders and packages are outside the lock file, even where it is required'
   for (const [name, bytes] of Object.entries(MEAN)) packaged[`node_modules/my-model/${name}`] = bytes
   const with_ = application(t, { ...packaged, 'server.mjs': PROGRAM, [LOCK]: lock })
   const without = application(t, { ...packaged, 'server.mjs': PROGRAM })
-  for (const [folder, env] of [[with_, {}], [with_, { VECRANK_LOCK: 'required' }], [without, { VECRANK_LOCK: 'required' }]]) {
-    for (const [model, source] of [[zoo('bert-mean'), 'folder'], ['my-model', 'package']]) {
+  for (const [folder, env] of [
+    [with_, {}],
+    [with_, { VECRANK_LOCK: 'required' }],
+    [without, { VECRANK_LOCK: 'required' }],
+  ]) {
+    for (const [model, source] of [
+      [zoo('bert-mean'), 'folder'],
+      ['my-model', 'package'],
+    ]) {
       const info = await ask([join(folder, 'server.mjs')], { cwd: folder, env, model })
       assert.deepEqual([info.source, info.locked, info.commit], [source, false, null], JSON.stringify(info))
     }

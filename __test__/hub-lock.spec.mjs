@@ -1,47 +1,23 @@
-// The lock file for models: what is in it, how it is found, and that nothing is loaded but what it pins.
+// The lock file for models: what is in it, and that nothing is loaded but what it pins. Damage is hub-lock-damage.spec.mjs's.
 
 import assert from 'node:assert/strict'
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Embedder } from 'vecrank'
-import { assertSameVector, failure, golden } from './fixtures.mjs'
-import { NEEDED, application, contents, pinned, variant, vecrank } from './hub/cli.mjs'
-import { assertSound, hashes, temporary, world, zoo } from './hub/world.mjs'
-
-const MEAN = contents('bert-mean')
-const LOCK = 'vecrank.lock.json'
-const corrupt = failure('ERR_CORRUPT')
-
-/** A lock file of these models, in the text that it should have. Made here from the files, and by no function of the package. */
-const lockOf = (models) => `${JSON.stringify({ version: 1, models }, null, 2)}\n`
-
-/** A world with a lock file for its model, written by this test. `edit(pins)` may change it first. */
-async function lockedWorld(t, edit = () => {}) {
-  const all = await world(t)
-  const pins = { commit: all.commit, dtypes: ['auto'], files: pinned(MEAN, NEEDED) }
-  edit(pins)
-  const lock = join(temporary(t), LOCK)
-  writeFileSync(lock, lockOf({ [all.id]: { main: pins } }))
-  return { ...all, lock, pins }
-}
-
-/** Another model under the same name: other vectors, so that nobody can take one for the other. */
-const move = (hub, id, options) => hub.add(id, zoo('bert-cls'), options)
-
-async function assertVectorsOf(name, embedder) {
-  const { texts, runs } = golden(`zoo/${name}`)
-  const { single } = runs.find((run) => run.id === 'encode')
-  const text = texts.findIndex(({ text }) => text.length > 20)
-  assertSameVector(await embedder.embed(texts[text].text), single[text], name)
-}
+import { failure } from './fixtures.mjs'
+import { NEEDED, application, pinned, variant, vecrank } from './hub/cli.mjs'
+import { LOCK, MEAN, assertVectorsOf, lockOf, lockedWorld, move } from './hub/lock.mjs'
+import { assertSound, temporary, world, zoo } from './hub/world.mjs'
 
 // ---------- the format -------------------------------------------------------------------------------------------------
 
 test('a lock file holds the commit, and size and SHA-256 of every file that a load reads', async (t) => {
   const { hub, id, commit, cacheDir } = await world(t)
   const cwd = application(t)
-  const { code, stderr } = await vecrank(t, ['pull', id, '--lock', '--quiet'], { cwd, env: { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir } })
+  const { code, stderr } = await vecrank(t, ['pull', id, '--lock', '--quiet'], {
+    cwd,
+    env: { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir },
+  })
   assert.equal(code, 0, stderr)
   // The text as well: it is committed, so the order and the indentation must not depend on anything.
   assert.equal(readFileSync(join(cwd, LOCK), 'utf8'), lockOf({ [id]: { main: { commit, dtypes: ['auto'], files: pinned(MEAN, NEEDED) } } }))
@@ -158,124 +134,6 @@ test('a cached file that the lock file does not know is not used', async (t) => 
   assert.deepEqual([held.locked, held.maxLength, hub.requests.length], [true, 64, 0])
 })
 
-// ---------- files that are not what is pinned --------------------------------------------------------------------------
-
-test('a cached file that was damaged is healed online, and refused by name offline', async (t) => {
-  const { hub, id, folder, lock, make } = await lockedWorld(t)
-  await (await make({ lock }).load()).dispose()
-  for (const [file, blob] of [['onnx/model.onnx', hashes(MEAN['onnx/model.onnx']).sha256], ['config.json', hashes(MEAN['config.json']).git]]) {
-    appendFileSync(join(folder, 'blobs', blob), ' ')
-    hub.clear()
-    await assert.rejects(make({ lock, offline: true }).load(), failure('ERR_CORRUPT', new RegExp(`${file} of ${id}.*lock file`)), file)
-    assert.equal(hub.requests.length, 0)
-    const embedder = await make({ lock }).load()
-    assert.deepEqual(hub.requests.filter((entry) => entry.status === 200 && entry.file).map((entry) => entry.file), [file])
-    await assertVectorsOf('bert-mean', embedder)
-    await embedder.dispose()
-  }
-})
-
-test('a hash that was tampered with is refused, before and after the download, online and offline', async (t) => {
-  for (const file of ['onnx/model.onnx', 'config.json', '1_Pooling/config.json']) {
-    const { hub, commit, cacheDir, lock, make } = await lockedWorld(t, (pins) => {
-      const { sha256 } = pins.files[file]
-      pins.files[file].sha256 = `${sha256[0] === '0' ? '1' : '0'}${sha256.slice(1)}`
-    })
-    const refused = failure('ERR_CORRUPT', new RegExp(`^${file} of zoo/bert-mean is not .*lock file`))
-    await assert.rejects(make({ lock }).load(), refused, `${file}, empty cache`)
-    await assert.rejects(make({ lock }).load(), refused, `${file}, cached`)
-    await assert.rejects(make({ lock, offline: true }).load(), refused, `${file}, offline`)
-    assert.ok(hub.count({ method: 'GET', file, status: 200 }) <= 2, 'not downloaded again and again')
-    // The cache itself is sound: without the lock file it is used.
-    assertSound(cacheDir)
-    assert.equal((await (await make({ revision: commit }).load()).info()).locked, false)
-  }
-})
-
-test('a session that was loaded without the lock file does not vouch for it', async (t) => {
-  const { hub, lock, make } = await lockedWorld(t, (pins) => (pins.files['onnx/model.onnx'].sha256 = '0'.repeat(64)))
-  const free = await make().load()
-  await assert.rejects(make({ lock }).load(), corrupt)
-  await assert.rejects(make({ lock, offline: true }).load(), corrupt)
-  assert.equal((await free.info()).locked, false)
-  assert.equal(hub.count({ method: 'GET', file: 'onnx/model.onnx', server: 'cdn' }), 1)
-})
-
-test('a Hub that gives other bytes for the pinned commit is refused', async (t) => {
-  // The commit is the same and so are its name and its list: only the lock file tells.
-  const { hub, id, lock, make, cacheDir } = await lockedWorld(t)
-  const forged = Buffer.from(MEAN['config.json'].toString().replace('"vocab_size"', '"vocab_sizf"'))
-  const { git } = hashes(forged)
-  hub.fault({ file: 'config.json' }, { status: 200, body: forged, headers: { etag: `"${git}"`, 'content-length': forged.length } })
-  hub.fault({ path: /\/tree\// }, { status: 200, body: treeWith(id, 'config.json', forged) })
-  await assert.rejects(make({ lock }).load(), corrupt)
-  await assert.rejects(make({ lock, offline: true }).load(), corrupt)
-  assertSound(cacheDir)
-  // Without the lock file nobody notices: the Hub's own hashes agree with what it sends.
-  assert.equal((await (await make({ cacheDir: join(cacheDir, 'free') }).load()).info()).locked, false)
-})
-
-/** The list of a commit's files with other bytes for one of them. */
-function treeWith(id, forgedName, forged) {
-  const entries = Object.entries(MEAN).map(([path, own]) => {
-    const bytes = path === forgedName ? forged : own
-    const { git: oid, sha256 } = hashes(bytes)
-    const lfs = path.endsWith('.onnx') ? { oid: sha256, size: bytes.length, pointerSize: 130 } : undefined
-    return { type: 'file', path, oid, size: bytes.length, lfs }
-  })
-  return JSON.stringify(entries)
-}
-
-// ---------- lock files that are none -------------------------------------------------------------------------------------
-
-test('a lock file that is damaged, or of another version, is refused by name, and nobody is asked', async (t) => {
-  const { hub, id, lock, pins, make } = await lockedWorld(t)
-  const main = (change) => lockOf({ [id]: { main: { ...pins, ...change } } })
-  const one = (pin, path = 'config.json') => main({ files: { [path]: { size: 1, sha256: '0'.repeat(64), ...pin } } })
-  const whole = readFileSync(lock, 'utf8')
-  for (const [name, text, pattern = /npx vecrank pull .*--lock/] of [
-    ['nothing', ''],
-    ['no JSON', 'vecrank'],
-    ['half of it', whole.slice(0, whole.length / 2)],
-    ['a merge conflict', `<<<<<<< HEAD\n${whole}=======\n${whole}>>>>>>> branch\n`],
-    ['a list', '[]'],
-    ['null', 'null'],
-    ['no version', '{"models":{}}'],
-    ['a later version', '{"version":2,"models":{}}', /version 2.*version 1/],
-    ['no models', '{"version":1}'],
-    ['an unknown field', '{"version":1,"models":{},"more":1}'],
-    ['an id that climbs', lockOf({ '../..': { main: pins } })],
-    ['a revision that climbs', lockOf({ [id]: { '../main': pins } })],
-    ['a commit that is none', main({ commit: 'main' })],
-    ['a commit in capitals', main({ commit: 'A'.repeat(40) })],
-    ['a path that climbs', one({}, '../../config.json')],
-    ['a hash that is none', one({ sha256: '0'.repeat(63) })],
-    ["git's hash for SHA-256", one({ sha256: '0'.repeat(40) })],
-    ['a negative size', one({ size: -1 })],
-    ['no hash', one({ sha256: undefined })],
-  ]) {
-    writeFileSync(lock, text)
-    const expected = failure('ERR_CORRUPT', pattern)
-    await assert.rejects(make({ lock }).load(), (error) => expected(error) && error.message.includes(lock), name)
-  }
-  rmSync(lock)
-  await assert.rejects(make({ lock }).load(), failure('ERR_FILE_NOT_FOUND', /There is no lock file .*npx vecrank pull .*--lock/))
-  mkdirSync(lock)
-  await assert.rejects(make({ lock }).load(), failure('ERR_DISK', /vecrank\.lock\.json/))
-  assert.equal(hub.connections, 0)
-})
-
-test('the advice for a damaged lock file can be followed: --lock does not trip over it after the download', async (t) => {
-  const { hub, id, cacheDir } = await world(t)
-  const cwd = application(t, { [LOCK]: '<<<<<<< HEAD' })
-  const env = { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir }
-  const { code, stderr } = await vecrank(t, ['pull', id, '--lock', '--quiet'], { cwd, env })
-  if (code === 0) return void JSON.parse(readFileSync(join(cwd, LOCK), 'utf8'))
-  // Or it is refused at once, in words that do not send the user round in a circle.
-  assert.match(stderr, /[Dd]elete|[Rr]emove/)
-  assert.equal(hub.count({ file: /./ }), 0)
-})
-
 // ---------- the repository that lends ------------------------------------------------------------------------------------
 
 /** A conversion without the small files of sentence-transformers; its card names the repository that has them. */
@@ -295,7 +153,10 @@ test('the repository that lends small files is pinned too', async (t) => {
   assert.deepEqual(Object.keys(models), [id, 'zoo/converted'])
   const lent = Object.keys(models[id].main.files)
   assert.deepEqual(models[id].main, { commit, dtypes: [], files: pinned(MEAN, lent) })
-  assert.ok(lent.includes('modules.json') && lent.includes('1_Pooling/config.json') && !lent.some((name) => name.endsWith('.onnx')), `${lent}`)
+  assert.ok(
+    lent.includes('modules.json') && lent.includes('1_Pooling/config.json') && !lent.some((name) => name.endsWith('.onnx')),
+    `${lent}`,
+  )
   assert.ok(models['zoo/converted'].main.files['README.md'], 'the card, which says who lends, is pinned as well')
 
   // Both move; both stay. The new base would pool in another way.
@@ -317,14 +178,19 @@ test('the repository that lends small files is pinned too', async (t) => {
 })
 
 test('a base that the lock file does not pin is not asked for', async (t) => {
-  const { hub, id, cacheDir, make } = await world(t)
+  const { hub, id, make } = await world(t)
   const converted = convert(hub)
   const files = { ...MEAN, 'README.md': Buffer.from('---\nlicense: mit\nbase_model: zoo/bert-mean\n---\n# A conversion\n') }
-  const names = ['README.md', 'config.json', 'config_sentence_transformers.json', 'onnx/model.onnx', 'tokenizer.json', 'tokenizer_config.json']
+  const names = [
+    'README.md',
+    'config.json',
+    'config_sentence_transformers.json',
+    'onnx/model.onnx',
+    'tokenizer.json',
+    'tokenizer_config.json',
+  ]
   const lock = join(temporary(t), LOCK)
   writeFileSync(lock, lockOf({ 'zoo/converted': { main: { commit: converted, dtypes: ['auto'], files: pinned(files, names) } } }))
-  const embedder = new Embedder('zoo/converted', { endpoint: hub.url, cacheDir, lock, pooling: 'mean', normalize: true })
-  t.after(() => embedder.dispose())
-  const info = await (await embedder.load()).info()
+  const info = await (await make({ lock, pooling: 'mean', normalize: true }, 'zoo/converted').load()).info()
   assert.deepEqual([info.base, info.commit, hub.count({ id })], [null, converted, 0])
 })

@@ -68,7 +68,22 @@ test('a model id is two plain names, whatever else it is made of', async (t) => 
       count = hub.requests.length
     }
   }
-  for (const odd of [undefined, null, 7, {}, [], Symbol('x'), 'a/b/c', 'a/b ', ' a/b', 'a/b\n', 'ä/b', 'a/-b', '-a/b', `a/${'b'.repeat(97)}`]) {
+  for (const odd of [
+    undefined,
+    null,
+    7,
+    {},
+    [],
+    Symbol('x'),
+    'a/b/c',
+    'a/b ',
+    ' a/b',
+    'a/b\n',
+    'ä/b',
+    'a/-b',
+    '-a/b',
+    `a/${'b'.repeat(97)}`,
+  ]) {
     if (odd !== undefined) assertTyped(await attempt(odd), ['ERR_INVALID_ARG'], String(odd))
   }
   assertNoneClimbs(hub)
@@ -80,7 +95,8 @@ test('the addon itself refuses such an id, before it touches the cache', async (
   const { cacheDir, assertUntouched } = await hostileWorld(t)
   const settings = hubSettings({ cacheDir })
   // What a path that was put together carelessly would remove.
-  for (const folder of ['models--owner', 'models--', 'models--..', '.locks/models--owner']) mkdirSync(join(cacheDir, folder), { recursive: true })
+  for (const folder of ['models--owner', 'models--', 'models--..', '.locks/models--owner'])
+    mkdirSync(join(cacheDir, folder), { recursive: true })
   writeFileSync(join(cacheDir, 'models--owner/keep'), '')
   const before = filesIn(cacheDir)
   for (const name of ALL) {
@@ -175,7 +191,7 @@ test('a base that a card names is an id like any other', async (t) => {
   const { hub, attempt, assertUntouched } = await hostileWorld(t)
   for (const [number, name] of ALL.entries()) {
     const id = `zoo/card-${number}`
-    // Written in each of the ways that YAML has; what cannot stand in a line ends it. There are no weights: the base is looked up before them.
+    // Written in each of the ways that YAML has; what cannot stand in a line ends it. There are no weights: the base comes before them.
     const base = [`zoo/${name}`, `${name}/model`, name][number % 3]
     const line = [`base_model: ${base}`, `base_model:\n- "${base}"`, `base_model: ['${base}']`][(number >> 1) % 3]
     hub.add(id, { 'config.json': MEAN['config.json'], 'README.md': `---\n${line}\n---\n` })

@@ -49,7 +49,10 @@ async function behind(t, proxy, { secure = false } = {}) {
 /** Each spelling that holds for a scheme. Windows knows one spelling only. */
 const spellings = (...names) => names.flatMap((name) => (isWindows ? [name] : [name, name.toLowerCase()]))
 
-for (const [scheme, names] of [['http', spellings('HTTP_PROXY', 'ALL_PROXY')], ['https', spellings('HTTPS_PROXY', 'ALL_PROXY')]]) {
+for (const [scheme, names] of [
+  ['http', spellings('HTTP_PROXY', 'ALL_PROXY')],
+  ['https', spellings('HTTPS_PROXY', 'ALL_PROXY')],
+]) {
   for (const name of names) {
     test(`${name} holds for every request to a Hub with ${scheme}, its CDN included`, async (t) => {
       const proxy = await proxied(t)
@@ -62,7 +65,10 @@ for (const [scheme, names] of [['http', spellings('HTTP_PROXY', 'ALL_PROXY')], [
         assert.ok(proxy.requests.every(({ target, headers }) => target.startsWith('http://') && /^(hub|cdn)\.test$/.test(headers.host)))
       } else {
         // A tunnel each: what is in it is for the Hub alone, and the proxy sees names and nothing else.
-        assert.deepEqual([...new Set(proxy.requests.map(({ method, target }) => `${method} ${target}`))].sort(), ['CONNECT cdn.test:443', 'CONNECT hub.test:443'])
+        assert.deepEqual([...new Set(proxy.requests.map(({ method, target }) => `${method} ${target}`))].sort(), [
+          'CONNECT cdn.test:443',
+          'CONNECT hub.test:443',
+        ])
         assert.equal(proxy.requests.length, hub.connections)
         assert.ok(!inspect(proxy.requests, { depth: 9 }).includes(id))
       }
@@ -79,7 +85,10 @@ test('asking for a newer commit goes through the proxy, and HEAD does', async (t
   proxy.clear()
   hub.clear()
   await load({ HTTP_PROXY: proxy.url }, { cacheDir: common, refresh: true })
-  assert.deepEqual(proxy.requests.map(({ target }) => new URL(target).pathname), [`/api/models/${id}/revision/main`])
+  assert.deepEqual(
+    proxy.requests.map(({ target }) => new URL(target).pathname),
+    [`/api/models/${id}/revision/main`],
+  )
   const moved = hub.add(id, { 'config.json': '{}' })
   const bare = JSON.stringify([{ type: 'file', path: 'config.json', size: 2, oid: 'unknown' }])
   hub.fault({ path: new RegExp(`/tree/${moved}`) }, { status: 200, body: bare })
@@ -129,7 +138,8 @@ test('NO_PROXY names hosts that are reached directly', async (t) => {
   // By name: a domain stands for what is below it, and not for what ends alike.
   const endpoint = 'http://hub.test'
   proxy.route('hub.test', hub.port)
-  for (const value of ['ub.test', 'test.org', 'hub', 'ub.test,cdn']) assert.equal(await isProxied({ NO_PROXY: value }, endpoint), true, value)
+  for (const value of ['ub.test', 'test.org', 'hub', 'ub.test,cdn'])
+    assert.equal(await isProxied({ NO_PROXY: value }, endpoint), true, value)
 })
 
 test('NO_PROXY names domains, in capitals or not', async (t) => {
@@ -147,16 +157,20 @@ test('NO_PROXY names domains, in capitals or not', async (t) => {
 
 // ---------- whose proxy ------------------------------------------------------------------------------------------------
 
-test('in a CGI program HTTP_PROXY, which a visitor can set, is ignored', { skip: isWindows && 'NOT TESTED: Windows has one spelling of a variable' }, async (t) => {
-  const [visitors, own] = [await proxied(t), await proxied(t)]
-  const direct = await world(t)
-  await withEnvironment({ REQUEST_METHOD: 'GET', HTTP_PROXY: visitors.url }, () => direct.load())
-  assert.equal(visitors.requests.length, 0)
-  // The lower-case one cannot be set by a header.
-  const { load } = await behind(t, own)
-  await load({ REQUEST_METHOD: 'GET', HTTP_PROXY: visitors.url, http_proxy: own.url })
-  assert.deepEqual([visitors.requests.length, own.requests.length > 0], [0, true])
-})
+test(
+  'in a CGI program HTTP_PROXY, which a visitor can set, is ignored',
+  { skip: isWindows && 'NOT TESTED: Windows has one spelling of a variable' },
+  async (t) => {
+    const [visitors, own] = [await proxied(t), await proxied(t)]
+    const direct = await world(t)
+    await withEnvironment({ REQUEST_METHOD: 'GET', HTTP_PROXY: visitors.url }, () => direct.load())
+    assert.equal(visitors.requests.length, 0)
+    // The lower-case one cannot be set by a header.
+    const { load } = await behind(t, own)
+    await load({ REQUEST_METHOD: 'GET', HTTP_PROXY: visitors.url, http_proxy: own.url })
+    assert.deepEqual([visitors.requests.length, own.requests.length > 0], [0, true])
+  },
+)
 
 test('the environment of a worker thread counts, and not the one of its process', async (t) => {
   const [right, wrong] = [await proxied(t), await proxied(t)]
@@ -191,7 +205,7 @@ test('credentials of a proxy are sent to it and to nobody else', async (t) => {
 })
 
 for (const secure of [false, true]) {
-  test(`wrong credentials for ${secure ? 'a tunnel' : 'a request'} are an error that shows none, and are not tried again and again`, async (t) => {
+  test(`wrong credentials for ${secure ? 'a tunnel' : 'a request'} are an error that shows none, and are not tried again`, async (t) => {
     const proxy = await proxied(t, { credentials: 'user:right' })
     const { hub, load, endpoint, id, cacheDir } = await behind(t, proxy, { secure })
     const began = performance.now()

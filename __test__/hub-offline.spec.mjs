@@ -86,7 +86,7 @@ describe('no network is used', { concurrency: 2 }, () => {
 
 test('offline is what Python takes as yes, and the option is stronger than the variables', async (t) => {
   const { hub, id, load, make } = await world(t)
-  t.after(() => delete process.env.HF_HUB_OFFLINE)
+  t.after(() => ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'].forEach((name) => delete process.env[name]))
   for (const yes of ['1', 'ON', 'yes', 'True', 'TRUE']) {
     process.env.HF_HUB_OFFLINE = yes
     await assert.rejects(make().load(), failure('ERR_OFFLINE', new RegExp(id)), yes)
@@ -98,6 +98,12 @@ test('offline is what Python takes as yes, and the option is stronger than the v
     await assert.rejects(make({}, 'zoo/none').load(), failure('ERR_MODEL_NOT_FOUND'), no)
     assert.ok(hub.requests.length > 0, no)
   }
+  // Of the two variables the first that is set decides.
+  process.env.TRANSFORMERS_OFFLINE = '1'
+  process.env.HF_HUB_OFFLINE = '0'
+  await assert.rejects(make({}, 'zoo/none').load(), failure('ERR_MODEL_NOT_FOUND'))
+  process.env.HF_HUB_OFFLINE = ''
+  await assert.rejects(make().load(), failure('ERR_OFFLINE'))
   process.env.HF_HUB_OFFLINE = '1'
   await assertGives(await load({ offline: false }))
 })

@@ -1,5 +1,5 @@
-// What is secret stays so: the token, the password of a proxy, and the signed addresses of a CDN are in no error, no warning, no output and no
-// object that can be printed, whatever goes wrong.
+// What is secret stays so: the token, the password of a proxy, and the signed addresses of a CDN are in no error, no warning, no output and
+// no object that can be printed, whatever goes wrong.
 
 import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -45,7 +45,12 @@ async function guarded(t) {
 const refusals = [400, 401, 403, 404, 408, 410, 416, 429, 500, 502, 503, 504]
 /** Name, what breaks, and how: every request of a load fails in every way that is known to these specs. */
 const FAILURES = [
-  ...[['api', API], ['small', SMALL], ['large', LARGE], ['cdn', CDN]].flatMap(([where, match]) => [
+  ...[
+    ['api', API],
+    ['small', SMALL],
+    ['large', LARGE],
+    ['cdn', CDN],
+  ].flatMap(([where, match]) => [
     ...refusals.map((status) => [`${where} ${status}`, match, { status }]),
     [`${where} a page to log in`, match, { html: true }],
     [`${where} a loop`, match, { redirect: 'self' }],
@@ -55,9 +60,16 @@ const FAILURES = [
     // The proxy refuses what is not on loopback.
     [`${where} another host`, match, { status: 302, redirect: 'http://user:canary@cdn.test/x?X-Signature=secret1' }],
     [`${where} a closed port`, match, { status: 302, redirect: 'http://127.0.0.1:1/x?X-Signature=secret1' }],
-    [`${where} the token in an error`, match, { status: 403, headers: { 'x-error-message': `Invalid token ${TOKEN}`, 'x-error-code': TOKEN } }],
+    [
+      `${where} the token in an error`,
+      match,
+      { status: 403, headers: { 'x-error-message': `Invalid token ${TOKEN}`, 'x-error-code': TOKEN } },
+    ],
   ]),
-  ...[['small', { server: 'hub', file: 'tokenizer.json' }], ['cdn', CDN]].flatMap(([where, match]) => [
+  ...[
+    ['small', { server: 'hub', file: 'tokenizer.json' }],
+    ['cdn', CDN],
+  ].flatMap(([where, match]) => [
     [`${where} too short`, match, { short: 10 }],
     [`${where} too long`, match, { long: 10 }],
     [`${where} cut`, match, { cut: 10 }],
@@ -118,7 +130,13 @@ test('a model that works shows no secret either: not when it is printed, not in 
   assert.ok(warnings.length >= 3, `${warnings.length} warnings`)
   for (const warning of warnings) assert.doesNotMatch(warning, SECRETS)
 
-  for (const value of [handle, warned.handle, await handle.info(), new Embedder(id, options({ token: TOKEN })), new Reranker(id, options({ token: TOKEN }))]) {
+  for (const value of [
+    handle,
+    warned.handle,
+    await handle.info(),
+    new Embedder(id, options({ token: TOKEN })),
+    new Reranker(id, options({ token: TOKEN })),
+  ]) {
     assert.doesNotMatch(inspect(value, { depth: 10, showHidden: true, getters: true }), SECRETS)
     assert.doesNotMatch(`${JSON.stringify(value)} ${String(value)}`, SECRETS)
   }
@@ -146,33 +164,52 @@ test('wrong options are refused without showing what may be secret', () => {
 test('an endpoint with a password is refused without showing it', async (t) => {
   const { make } = await world(t)
   for (const endpoint of ['http://user:canary@127.0.0.1:1', 'http://127.0.0.1:1/?token=canary', 'canary', 'http://canary canary']) {
-    for (const [variables, options] of [[{}, { endpoint }], [{ HF_ENDPOINT: endpoint }, { endpoint: undefined }]]) {
-      await assert.rejects(withEnvironment(variables, () => make(options).load()), (error) => {
-        assert.equal(error.code, 'ERR_INVALID_ARG')
-        assert.doesNotMatch(everything(error), SECRETS)
-        return true
-      })
+    for (const [variables, options] of [
+      [{}, { endpoint }],
+      [{ HF_ENDPOINT: endpoint }, { endpoint: undefined }],
+    ]) {
+      await assert.rejects(
+        withEnvironment(variables, () => make(options).load()),
+        (error) => {
+          assert.equal(error.code, 'ERR_INVALID_ARG')
+          assert.doesNotMatch(everything(error), SECRETS)
+          return true
+        },
+      )
     }
   }
 })
 
 test('the command line prints no secret, whatever fails', async (t) => {
   const faults = [
-    [API, { status: 500 }], [API, { redirect: 'http://127.0.0.1:1/?X-Signature=secret1' }], [SMALL, { html: true }], [LARGE, { redirect: 'ftp://canary@x/?X-Signature=secret1' }],
-    [CDN, { status: 403 }], [CDN, { flip: 99 }], [CDN, { redirect: 'self' }], [undefined, undefined],
+    [API, { status: 500 }],
+    [API, { redirect: 'http://127.0.0.1:1/?X-Signature=secret1' }],
+    [SMALL, { html: true }],
+    [LARGE, { redirect: 'ftp://canary@x/?X-Signature=secret1' }],
+    [CDN, { status: 403 }],
+    [CDN, { flip: 99 }],
+    [CDN, { redirect: 'self' }],
+    [undefined, undefined],
   ]
   // Four processes each; CI takes every second one.
   await Promise.all(
-    faults.filter((_, number) => soak || number % 2).map(async ([match, fault]) => {
-      const { hub, id, cacheDir, variables } = await guarded(t)
-      if (fault) hub.fault(match, fault)
-      const env = { ...variables, HF_TOKEN: TOKEN, HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir }
-      for (const words of [['pull', id, '--lock'], ['pull', id, '--json'], ['cache', 'ls', '--json'], ['cache', 'verify', '--json']]) {
-        const { code, stdout, stderr } = await vecrank(t, words, { env })
-        assert.equal(code, fault && words[0] === 'pull' ? 1 : 0, stderr)
-        assert.doesNotMatch(stdout + stderr, SECRETS)
-      }
-    }),
+    faults
+      .filter((_, number) => soak || number % 2)
+      .map(async ([match, fault]) => {
+        const { hub, id, cacheDir, variables } = await guarded(t)
+        if (fault) hub.fault(match, fault)
+        const env = { ...variables, HF_TOKEN: TOKEN, HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir }
+        for (const words of [
+          ['pull', id, '--lock'],
+          ['pull', id, '--json'],
+          ['cache', 'ls', '--json'],
+          ['cache', 'verify', '--json'],
+        ]) {
+          const { code, stdout, stderr } = await vecrank(t, words, { env })
+          assert.equal(code, fault && words[0] === 'pull' ? 1 : 0, stderr)
+          assert.doesNotMatch(stdout + stderr, SECRETS)
+        }
+      }),
   )
 })
 
@@ -183,7 +220,8 @@ test('an error that ends a process prints no secret', async (t) => {
   mkdirSync(join(folder, 'src'))
   const file = join(folder, 'src/server.mjs')
   const options = { endpoint: hub.url, cacheDir, token: TOKEN }
-  writeFileSync(file, `import { Embedder } from ${JSON.stringify(new URL('../index.js', import.meta.url).href)}\nawait Embedder.load('${id}', ${JSON.stringify(options)})\n`)
+  const module = JSON.stringify(new URL('../index.js', import.meta.url).href)
+  writeFileSync(file, `import { Embedder } from ${module}\nawait Embedder.load('${id}', ${JSON.stringify(options)})\n`)
   const { code, stderr } = await start(t, process.execPath, ['--trace-uncaught', file], { env: variables }).ended
   assert.equal(code, 1)
   assert.match(stderr, /ERR_DOWNLOAD/)

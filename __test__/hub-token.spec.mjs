@@ -27,7 +27,9 @@ async function stranger(t, bytes) {
   return { url: server.url, port: server.port, requests }
 }
 
-const authorizations = (hub) => [...new Set(hub.requests.filter(({ server }) => server === 'hub').map(({ headers }) => headers.authorization))]
+const authorizations = (hub) => [
+  ...new Set(hub.requests.filter(({ server }) => server === 'hub').map(({ headers }) => headers.authorization)),
+]
 
 // ---------- to whom ------------------------------------------------------------------------------------------------------
 
@@ -141,8 +143,18 @@ test('the token is read where huggingface_hub reads it, the strongest first', as
     ['a variable with an end of line', { HF_TOKEN: 'hf_variable\n' }, {}, 'hf_variable'],
     ['an empty variable', { HF_HOME: home, HF_TOKEN: '' }, {}, 'hf_home'],
     ['the option', { HF_HOME: home, HF_TOKEN: 'hf_variable' }, { token: 'hf_option' }, 'hf_option'],
-    ...['1', 'true', 'YES', 'on'].map((value) => [`switched off with ${value}`, { HF_HOME: home, HF_TOKEN: 'hf_variable', HF_HUB_DISABLE_IMPLICIT_TOKEN: value }, {}, undefined]),
-    ['switched off, and given all the same', { HF_TOKEN: 'hf_variable', HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' }, { token: 'hf_option' }, 'hf_option'],
+    ...['1', 'true', 'YES', 'on'].map((value) => [
+      `switched off with ${value}`,
+      { HF_HOME: home, HF_TOKEN: 'hf_variable', HF_HUB_DISABLE_IMPLICIT_TOKEN: value },
+      {},
+      undefined,
+    ]),
+    [
+      'switched off, and given all the same',
+      { HF_TOKEN: 'hf_variable', HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' },
+      { token: 'hf_option' },
+      'hf_option',
+    ],
     ['not switched off', { HF_TOKEN: 'hf_variable', HF_HUB_DISABLE_IMPLICIT_TOKEN: '0' }, {}, 'hf_variable'],
   ]
   await Promise.all(
@@ -161,7 +173,11 @@ test('a token that cannot stand in a header is refused and not shown', async (t)
   for (const bad of ['hf_canary with a space', 'hf_canary\nX-Evil: 1', 'hf_canary\0', 'hf_canäry', 'hf_canary\u{1F511}']) {
     const file = join(temporary(t), 'token')
     writeFileSync(file, bad)
-    for (const [variables, options] of [[{}, { token: bad }], [{ HF_TOKEN: bad }, {}], [{ HF_TOKEN_PATH: file }, {}]]) {
+    for (const [variables, options] of [
+      [{}, { token: bad }],
+      [{ HF_TOKEN: bad }, {}],
+      [{ HF_TOKEN_PATH: file }, {}],
+    ]) {
       // An environment variable ends at its first NUL.
       if (variables.HF_TOKEN?.includes('\0')) continue
       const error = await errorOf(withEnvironment(variables, () => make(options).load()))
@@ -170,7 +186,10 @@ test('a token that cannot stand in a header is refused and not shown', async (t)
     }
   }
   for (const token of ['', 7, {}, ['hf_canary'], null]) {
-    assert.throws(() => make({ token }), (error) => failure('ERR_INVALID_ARG', /token/)(error) && !everything(error).includes('canary'))
+    assert.throws(
+      () => make({ token }),
+      (error) => failure('ERR_INVALID_ARG', /token/)(error) && !everything(error).includes('canary'),
+    )
   }
   assert.equal(hub.connections, 0)
 })

@@ -1,4 +1,4 @@
-// What the operating system saw: which files a process made or changed, and to whom it spoke. Nothing that a program does is hidden from it.
+// What the operating system saw: which files a process made or changed, and to whom it spoke. Nothing that a program does is hidden there.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -82,7 +82,10 @@ function assertInside(writes, cwd, folders) {
     for (const path of pathsOf(line, cwd)) {
       // Terminals and the like; threads that name themselves.
       if (/^\/(dev|proc)\//.test(path)) continue
-      assert.ok(folders.some((folder) => path === folder || path.startsWith(`${folder}/`) || folder.startsWith(`${path}/`)), line)
+      assert.ok(
+        folders.some((folder) => path === folder || path.startsWith(`${folder}/`) || folder.startsWith(`${path}/`)),
+        line,
+      )
     }
   }
 }
@@ -139,14 +142,30 @@ test('the command line writes into the cache and its lock file only', async (t) 
   const locks = pulled.writes.filter((line) => pathsOf(line, application).some((path) => path.startsWith(`${application}/`)))
   assert.ok(locks.length > 0)
   for (const line of locks) for (const path of pathsOf(line, application)) assert.match(path, /\/application\/vecrank\.lock\.json/)
-  assertInside(pulled.writes.filter((line) => !locks.includes(line)), application, [cacheDir])
+  assertInside(
+    pulled.writes.filter((line) => !locks.includes(line)),
+    application,
+    [cacheDir],
+  )
   assertPeers(pulled.spoken, [hub.port, hub.cdnPort])
-  for (const words of [['cache', 'ls'], ['cache', 'verify'], ['cache', 'rm', 'zoo/bert-mean']]) {
+  for (const words of [
+    ['cache', 'ls'],
+    ['cache', 'verify'],
+    ['cache', 'rm', 'zoo/bert-mean'],
+  ]) {
     const { writes, spoken } = await run(...words)
     // Listing and hashing change nothing.
-    if (words[1] !== 'rm') assert.deepEqual(writes.filter((line) => !/"\/(dev|proc)\//.test(line)), [], words.join(' '))
+    if (words[1] !== 'rm')
+      assert.deepEqual(
+        writes.filter((line) => !/"\/(dev|proc)\//.test(line)),
+        [],
+        words.join(' '),
+      )
     assertInside(writes, application, [cacheDir])
-    assert.deepEqual(spoken.filter((line) => /AF_INET/.test(line)), [])
+    assert.deepEqual(
+      spoken.filter((line) => /AF_INET/.test(line)),
+      [],
+    )
   }
 })
 
@@ -161,7 +180,12 @@ test('hostile names from the user, the list and the files of a model write nothi
   const pooling = modules.find(({ type }) => /Pooling/.test(type))
   for (const [number, name] of names.entries()) {
     const list = modules.map((one) => (one === pooling ? { ...one, path: name } : one))
-    hub.add(`zoo/names-${number}`, { ...MEAN, 'modules.json': JSON.stringify(list), [`${name}/config.json`]: MEAN['1_Pooling/config.json'], [name]: MEAN['onnx/model.onnx'] })
+    hub.add(`zoo/names-${number}`, {
+      ...MEAN,
+      'modules.json': JSON.stringify(list),
+      [`${name}/config.json`]: MEAN['1_Pooling/config.json'],
+      [name]: MEAN['onnx/model.onnx'],
+    })
   }
   const program = `
     import { readFileSync } from 'node:fs'
@@ -186,7 +210,14 @@ test('hostile names from the user, the list and the files of a model write nothi
   const cwd = join(outer, 'home/user')
   const namesFile = join(outer, 'names.json')
   writeFileSync(namesFile, JSON.stringify(names))
-  const env = { HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir, HF_HOME: join(cacheDir, 'home'), TMPDIR: cacheDir, HOME: cwd, NAMES: namesFile }
+  const env = {
+    HF_ENDPOINT: hub.url,
+    HF_HUB_CACHE: cacheDir,
+    HF_HOME: join(cacheDir, 'home'),
+    TMPDIR: cacheDir,
+    HOME: cwd,
+    NAMES: namesFile,
+  }
   const { writes, spoken, stdout } = await traced(t, ['--input-type=module', '-e', program], { cwd, env, log: join(outer, 'trace.log') })
   assert.equal(Number(stdout), names.length * 4)
   assert.ok(writes.length > names.length)

@@ -1,4 +1,4 @@
-// Whose certificates are believed: the system's, and those of the files that the usual variables name. The authority is made by the test, so
+// Whose certificates are believed: the system's, and those of the files that the usual variables name. The authority is made by the test:
 // no system knows it.
 
 import assert from 'node:assert/strict'
@@ -50,7 +50,10 @@ test('the files of several variables count together, and a file may hold several
   const { load, write } = await trusting(t, authority.issue(HERE))
   const [own, foreign] = [write('own.pem', authority.certificate), write('other.pem', other.certificate)]
   await (await load({ NODE_EXTRA_CA_CERTS: foreign, SSL_CERT_FILE: foreign, REQUESTS_CA_BUNDLE: own })).dispose()
-  const bundle = write('bundle.pem', `# Authorities of the company\n\n${other.certificate}\n# The one of the proxy\r\n${authority.certificate.replaceAll('\n', '\r\n')}`)
+  const bundle = write(
+    'bundle.pem',
+    `# Authorities of the company\n\n${other.certificate}\n# The one of the proxy\r\n${authority.certificate.replaceAll('\n', '\r\n')}`,
+  )
   await (await load({ NODE_EXTRA_CA_CERTS: bundle })).dispose()
 })
 
@@ -66,8 +69,18 @@ test('a certificate that is not to be believed is refused at once, in words that
     ['of another authority than the one that is trusted', authority.issue(HERE), other.certificate, /unknown ?issuer|not trusted/i],
     ['of another host', authority.issue({ names: ['other.test'] }), authority.certificate, /name/i],
     ['of another address', authority.issue({ addresses: ['127.0.0.2'] }), authority.certificate, /name/i],
-    ['that has expired', authority.issue({ ...HERE, from: new Date(Date.now() - 3 * HOUR), until: new Date(Date.now() - HOUR) }), authority.certificate, /expired/i],
-    ['of the future', authority.issue({ ...HERE, from: new Date(Date.now() + HOUR), until: new Date(Date.now() + 2 * HOUR) }), authority.certificate, /valid/i],
+    [
+      'that has expired',
+      authority.issue({ ...HERE, from: new Date(Date.now() - 3 * HOUR), until: new Date(Date.now() - HOUR) }),
+      authority.certificate,
+      /expired/i,
+    ],
+    [
+      'of the future',
+      authority.issue({ ...HERE, from: new Date(Date.now() + HOUR), until: new Date(Date.now() + 2 * HOUR) }),
+      authority.certificate,
+      /valid/i,
+    ],
   ]
   await Promise.all(
     cases.map(async ([name, certificate, trusted, pattern]) => {

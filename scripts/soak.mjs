@@ -6,7 +6,9 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './onnxruntime.mjs'
 
-const files = readdirSync(join(root, '__test__')).filter((name) => /^(hub-.*|cli.*)\.spec\.mjs$/.test(name)).sort()
+const files = readdirSync(join(root, '__test__'))
+  .filter((name) => /^(hub-.*|cli.*)\.spec\.mjs$/.test(name))
+  .sort()
 if (files.length === 0) throw new Error('no spec about the Hub')
 
 // One file at a time: some measure how long something takes, and the processes of others would count.

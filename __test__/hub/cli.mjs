@@ -41,7 +41,7 @@ export function application(t, files = {}) {
   return folder
 }
 
-/** Runs any program: `{ child, ended }`, `ended` with `{ code, signal, stdout, stderr }`. It is killed with the test, if it is still there. */
+/** Runs any program: `{ child, ended }`, `ended` with `{ code, signal, stdout, stderr }`. It is killed with the test, if need be. */
 export function start(t, command, args, { cwd, env = {} } = {}) {
   const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   t.after(() => child.kill('SIGKILL'))
@@ -62,3 +62,9 @@ export function starting(t, args, { cwd, env } = {}) {
 
 /** Runs `vecrank` to its end. */
 export const vecrank = (t, args, options) => starting(t, args, options).ended
+
+/** The environment in which commands need no options: this Hub, this cache. */
+export const settings = (hub, cacheDir) => ({ HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir })
+
+/** The files that a Hub has sent. */
+export const sent = (hub) => [...new Set(hub.requests.filter(({ file, status }) => file && status < 300).map(({ file }) => file))].sort()

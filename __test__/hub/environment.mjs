@@ -3,8 +3,8 @@
 import { inspect } from 'node:util'
 
 /**
- * Sets variables while `work` begins; what it gives is given. The environment is read when a load begins and not later, so several loads can
- * go on at the same time, each with its own.
+ * Sets variables while `work` begins; what it gives is given. The environment is read when a load begins and not later, so several loads
+ * can go on at the same time, each with its own.
  */
 export function withEnvironment(variables, work) {
   const before = Object.keys(variables).map((name) => [name, process.env[name]])
@@ -39,7 +39,13 @@ export function told(error) {
 export function everything(error) {
   const parts = []
   for (let one = error; one !== undefined && one !== null; one = one.cause) {
-    parts.push(String(one), one.message, one.stack, inspect(one, { depth: 10, showHidden: true }), JSON.stringify(one, Object.getOwnPropertyNames(one)))
+    parts.push(
+      String(one),
+      one.message,
+      one.stack,
+      inspect(one, { depth: 10, showHidden: true }),
+      JSON.stringify(one, Object.getOwnPropertyNames(one)),
+    )
   }
   return parts.join('\n')
 }

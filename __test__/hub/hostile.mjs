@@ -18,17 +18,19 @@ export const BROKEN = [
   '', 'a//x', 'a/', '/a/', '\0', 'a\0b', 'x\0.onnx', '../x\0', 'a\nb', 'a\r\nb', 'a\tb', 'a\x1b[31mb', 'a\x7fb', 'a\u0085b', 'a\u009fb',
   'x.', 'x..', 'x ', 'x. .', ' x', 'a /x', 'a./x', ' ', 'a?b', 'a*b', 'a|b', 'a<b', 'a>b', 'a"b',
   'a'.repeat(300), `x/${'a'.repeat(300)}`, 'ä'.repeat(140), `${'a/'.repeat(600)}a`, 'a'.repeat(100_000),
-  'con', 'CON', 'Con.txt', 'nul', 'NUL.json', 'aux/x', 'x/PRN', 'prn.tar.gz', 'COM1', 'com9.x', 'LPT1', 'lpt9/x', 'COM¹', 'LPT³.x', 'nul .x',
+  'con', 'CON', 'Con.txt', 'nul', 'NUL.json', 'aux/x', 'x/PRN', 'prn.tar.gz', 'COM1', 'com9.x', 'LPT1', 'lpt9/x', 'COM¹', 'LPT³.x',
+  'nul .x',
 ]
 
 /** Names that look like others, or that a shell, a server or a library might take for more than a name. They may be names of files. */
 export const ODD = [
   '%2e%2e/x', '%2e%2e%2fx', '..%2fx', '%2e%2e', '..%5cx', 'a%00b', '%252e%252e%252fx', '%c0%ae%c0%ae/x',
   '․․/x', '．．／x', '‥/x', '..∕x', '..⁄x', '..＼x', 'a\u202egnp.x', 'a\u200bb', '\ufeffx', 'a\u2028b', 'e\u0301', '\ud800x',
-  '~/x', '~root/x', '$HOME/x', '${HOME}', '%APPDATA%', '`x`', '$(x)', ';x', '&x', '#x', 'x#y', 'x=y', '--x', '-x', '@{u}', 'x@y', 'x.lock', '.git/config', '.ssh/x',
+  '~/x', '~root/x', '$HOME/x', '${HOME}', '%APPDATA%', '`x`', '$(x)', ';x', '&x', '#x', 'x#y', 'x=y', '--x', '-x',
+  '@{u}', 'x@y', 'x.lock', '.git/config', '.ssh/x',
 ]
 
-/** A folder around the cache with files of somebody else in it; `assertUntouched()` says whether they, and nothing but the cache, are there. */
+/** A folder around the cache with files of somebody else in it; `assertUntouched()` checks that they, and no others, are there. */
 export function surrounding(t) {
   const outer = temporary(t)
   const cacheDir = join(outer, 'home/user/cache/hub')

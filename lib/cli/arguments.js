@@ -40,7 +40,8 @@ function valueOf(name, kind, given, left) {
   // A model may follow: only a name that ends in .json is the option's own.
   if (kind === 'optional' && given === undefined) return /\.json$/i.test(left[0] ?? '') ? left.shift() : true
   const value = given ?? left.shift()
-  if (value === undefined || value === '' || (given === undefined && value.startsWith('--'))) throw new UsageError(`--${name} needs a value`)
+  if (value === undefined || value === '' || (given === undefined && value.startsWith('--')))
+    throw new UsageError(`--${name} needs a value`)
   return value
 }
 

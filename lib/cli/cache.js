@@ -44,7 +44,8 @@ async function verify(names, options) {
   if (options.json) {
     printJson({ sound: found.sound, damaged, heal })
   } else {
-    for (const { model, file, path: place, reason } of damaged) print(`damaged: ${model}${file === undefined ? '' : `: ${file}`}: ${place} ${reason}`)
+    for (const { model, file, path: place, reason } of damaged)
+      print(`damaged: ${model}${file === undefined ? '' : `: ${file}`}: ${place} ${reason}`)
     print(`${several(found.sound, 'file')} sound, ${damaged.length} damaged`)
     if (heal.length > 0) print(`Heal with:\n${heal.map((command) => `  ${command}`).join('\n')}`)
   }

@@ -21,7 +21,16 @@ const COMMANDS = {
       'Without a name, everything that vecrank.lock.json pins is downloaded, at its commits: the step for CI.\n' +
       'A token for private models is read from HF_TOKEN or the token file of `hf auth login`; there is no option\n' +
       'for it, as other users of the machine can read the arguments of a command.',
-    flags: { revision: 'value', dtype: 'value', file: 'value', embedder: 'flag', reranker: 'flag', lock: 'optional', endpoint: 'value', offline: 'flag' },
+    flags: {
+      revision: 'value',
+      dtype: 'value',
+      file: 'value',
+      embedder: 'flag',
+      reranker: 'flag',
+      lock: 'optional',
+      endpoint: 'value',
+      offline: 'flag',
+    },
     more: { quiet: 'flag', json: 'flag' },
     options: [
       ['--revision REV', 'a branch, a tag or a commit (default: main)'],
@@ -76,7 +85,8 @@ async function main(words) {
   } catch (error) {
     process.exitCode = error instanceof UsageError ? 2 : 1
     process.stderr.write(`vecrank: ${sentence(error)}\n`)
-    if (error instanceof UsageError) process.stderr.write(`Run \`vecrank ${name === undefined ? '' : `${name} `}--help\` for what there is.\n`)
+    if (error instanceof UsageError)
+      process.stderr.write(`Run \`vecrank ${name === undefined ? '' : `${name} `}--help\` for what there is.\n`)
   }
 }
 
@@ -89,7 +99,9 @@ function commandOf([first, second]) {
   const given = first === 'cache' ? `cache ${second ?? ''}`.trim() : first
   if (Object.hasOwn(COMMANDS, given)) return given
   if (given.startsWith('-')) throw new UsageError(`there is no option ${JSON.stringify(given)}`)
-  throw new UsageError(given === 'cache' ? 'a command is missing after cache: ls, verify or rm' : `there is no command ${JSON.stringify(given)}`)
+  throw new UsageError(
+    given === 'cache' ? 'a command is missing after cache: ls, verify or rm' : `there is no command ${JSON.stringify(given)}`,
+  )
 }
 
 function table(rows) {

@@ -134,8 +134,11 @@ class Work {
     const listeners = new Set([(event) => this.#output.bar.update(event)])
     // The download does not depend on a bar that cannot be drawn.
     const onFailure = () => {}
-    const outcome = await whileReporting(() => job.downloads(), listeners, onFailure, () =>
-      job.pull({ ...request, model: { ...model, refresh: true, settings } }),
+    const outcome = await whileReporting(
+      () => job.downloads(),
+      listeners,
+      onFailure,
+      () => job.pull({ ...request, model: { ...model, refresh: true, settings } }),
     )
     this.#output.bar.end()
     const pulled = JSON.parse(unwrap(outcome))

@@ -229,8 +229,8 @@ impl Downloads {
             }
             Err(error) => return Err(error),
         };
-        partial.place(&self.repository)?;
-        stamp::note(&self.repository, &self.repository.blob(&entry.etag), &digests);
+        let written = partial.place(&self.repository)?;
+        stamp::note(&self.repository, &self.repository.blob(&entry.etag), &digests, &written);
         Ok(true)
     }
 

@@ -5,7 +5,7 @@
 //! to the old file cannot harm the new one.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -125,8 +125,8 @@ impl Partial {
         }
     }
 
-    /// Gives the file its name.
-    pub fn place(mut self, repository: &Repository) -> Result<()> {
+    /// Gives the file its name. What it looked like before that is returned.
+    pub fn place(mut self, repository: &Repository) -> Result<Metadata> {
         let blob = repository.blob(&self.entry.etag);
         // After a loss of power the name must not stand for a file whose bytes never reached the disk.
         self.file.sync_data().map_err(|source| self.unwritable(source))?;
@@ -134,18 +134,22 @@ impl Partial {
         if std::fs::symlink_metadata(&blob).is_ok_and(|found| found.is_dir()) {
             std::fs::remove_dir_all(&blob).map_err(|source| Error::unwritable(&blob, source))?;
         }
+        let mut written = self.file.metadata();
         for losses in 0.. {
             match std::fs::rename(&self.path, &blob) {
                 Ok(()) => break,
                 // Somebody has taken its name away, as one left behind; the bytes are still here.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound && losses < LOSSES => self.write_again()?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && losses < LOSSES => {
+                    self.write_again()?;
+                    written = self.file.metadata();
+                }
                 Err(source) => return Err(Error::unwritable(&blob, source)),
             }
         }
         for left in leftovers(&repository.blobs(), Some(&self.entry.etag)).into_iter().filter(|left| left.is_free) {
             drop(std::fs::remove_file(left.path));
         }
-        Ok(())
+        written.map_err(|source| Error::unreadable(&blob, source))
     }
 
     /// The same bytes under another name.

@@ -1,6 +1,7 @@
 //! Which files of the cache were verified. Hashing a model takes longer than opening it, so a file that was verified once
 //! is believed as long as its size, its times and its place on the disk are those of then.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -86,9 +87,13 @@ pub fn verify(
     Ok(Ok(verified))
 }
 
-/// Notes that a file has just been written with these digests.
-pub(super) fn note(repository: &Repository, file: &Path, digests: &Digests) {
-    if let Ok(Some(now)) = look(file) {
+/// Notes that a file has just been written with these digests. `written` is what it looked like before it got its name:
+/// what was changed since is not what was hashed.
+pub(super) fn note(repository: &Repository, file: &Path, digests: &Digests, written: &Metadata) {
+    let Ok(Some(now)) = look(file) else { return };
+    let before = stamp_of(written);
+    // Renaming changes one of the times, and neither the bytes nor the time of their last change.
+    if (now.size, now.modified, now.inode) == (before.size, before.modified, before.inode) {
         let stamp = Stamp { sha256: digests.sha256.clone(), git: digests.git.clone(), ..now };
         drop(stamp.write(repository, &stamp_path(repository, file)));
     }
@@ -127,25 +132,29 @@ fn look(file: &Path) -> Result<Option<Stamp>> {
     if !metadata.is_file() {
         return Ok(None);
     }
+    Ok(Some(stamp_of(&metadata)))
+}
+
+fn stamp_of(metadata: &Metadata) -> Stamp {
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let (changed, inode) = place(&metadata);
-    Ok(Some(Stamp {
+    let (changed, inode) = place(metadata);
+    Stamp {
         size: metadata.len(),
         modified: modified.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
         changed,
         inode,
         sha256: String::new(),
         git: None,
-    }))
+    }
 }
 
 #[cfg(unix)]
-fn place(metadata: &std::fs::Metadata) -> (i64, u64) {
+fn place(metadata: &Metadata) -> (i64, u64) {
     use std::os::unix::fs::MetadataExt;
     (metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec()), metadata.ino())
 }
 
 #[cfg(not(unix))]
-fn place(_metadata: &std::fs::Metadata) -> (i64, u64) {
+fn place(_metadata: &Metadata) -> (i64, u64) {
     (0, 0)
 }
