@@ -162,8 +162,8 @@ export interface HubModel {
 export interface HubSettings {
   /** The environment variables of `hubVariables()` that are set. */
   variables: Record<string, string>
-  /** The user's home folder. */
-  home: string
+  /** The user's home folder, where there is one. */
+  home?: string
   /** Absolute. */
   cacheDir?: string
   endpoint?: string

@@ -25,7 +25,16 @@ function hubSettings({ cacheDir, endpoint, token, offline }) {
       if (value) variables[spelling] = PATHS.has(name) ? value.replace(/\$(?:(\w+)|\{([^}]*)\})/g, (whole, a, b) => process.env[a ?? b] ?? whole) : value
     }
   }
-  return { variables, home: os.homedir(), cacheDir: cacheDir && path.resolve(cacheDir), endpoint, token, offline }
+  return { variables, home: homeFolder(), cacheDir: cacheDir && path.resolve(cacheDir), endpoint, token, offline }
+}
+
+/** Absent for a user without one, as in many containers. */
+function homeFolder() {
+  try {
+    return os.homedir() || undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** What the addon takes as `HubModel`. */

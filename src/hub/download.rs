@@ -1,6 +1,7 @@
 //! The files of a repository over the network: its list, and each file checked while it streams.
 
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(super) struct Downloads {
     pub loading: Arc<Loading>,
     /// The list of files is one that was kept, and may be damaged.
     pub is_kept: bool,
+    /// A lock of this load was held by somebody who got nothing.
+    pub met_stuck: Arc<AtomicBool>,
 }
 
 #[derive(Deserialize)]
@@ -161,8 +164,15 @@ impl Downloads {
         };
         let mut patience = self.client.patience(None);
         if !is_there() {
-            let turn =
-                Exclusive::acquire(&self.repository, &entry.etag, &self.loading, &mut patience, is_there).await?;
+            let turn = Exclusive::acquire(
+                &self.repository,
+                &entry.etag,
+                &self.loading,
+                &mut patience,
+                &self.met_stuck,
+                is_there,
+            )
+            .await?;
             if let Some(turn) = turn.filter(|_| !is_there())
                 && !self.transfer(commit, path, entry, number, turn.is_held(), &mut patience).await?
             {

@@ -3,6 +3,7 @@
 //! of its own, and the result is the same.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::name::Etag;
@@ -15,6 +16,8 @@ use crate::loading::Loading;
 const LOOK: Duration = Duration::from_millis(50);
 /// A holder whose partial file has not grown for so long is not waited for. Some seconds are left to try it alone.
 const STUCK: Duration = Duration::from_secs(20);
+/// The same once a load has met such a holder: where one lock is stuck, others are.
+const STUCK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The right to download a file, given back when it is dropped.
 #[derive(Debug)]
@@ -38,6 +41,7 @@ impl Exclusive {
         etag: &Etag,
         loading: &Loading,
         patience: &mut Patience,
+        met_stuck: &AtomicBool,
         is_there: impl Fn() -> bool,
     ) -> Result<Option<Self>> {
         let path = repository.lock(etag);
@@ -62,7 +66,9 @@ impl Exclusive {
             if loading.is_stopped() {
                 return Err(Error::Cancelled);
             }
-            if holder.is_stuck(repository, etag, patience) {
+            let wait = if met_stuck.load(Ordering::Relaxed) { STUCK_AGAIN } else { STUCK };
+            if holder.is_stuck(repository, etag, patience, wait) {
+                met_stuck.store(true, Ordering::Relaxed);
                 return Ok(Some(Exclusive { file: None }));
             }
             tokio::time::sleep(LOOK).await;
@@ -77,11 +83,11 @@ struct Holder {
 }
 
 impl Holder {
-    fn is_stuck(&mut self, repository: &Repository, etag: &Etag, patience: &mut Patience) -> bool {
+    fn is_stuck(&mut self, repository: &Repository, etag: &Etag, patience: &mut Patience, wait: Duration) -> bool {
         let longest = longest_partial(repository, etag);
         match self.seen {
             // One that begins again, as the next holder does, is not further.
-            Some((before, since)) if longest <= before => since.elapsed() > STUCK,
+            Some((before, since)) if longest <= before => since.elapsed() > wait,
             seen => {
                 // The first look tells nothing.
                 if seen.is_some() {

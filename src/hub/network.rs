@@ -21,6 +21,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Network {
     parts: OnceCell<(Runtime, Arc<Client>)>,
     silent: AtomicBool,
+    /// See [`super::exclusive`].
+    pub met_stuck: Arc<AtomicBool>,
 }
 
 impl Network {

@@ -251,6 +251,6 @@ fn leftovers(blobs: &Path, etag: Option<&Etag>) -> Vec<Leftover> {
     found
 }
 
-fn age(metadata: &std::fs::Metadata) -> Option<Duration> {
+fn age(metadata: &Metadata) -> Option<Duration> {
     SystemTime::now().duration_since(metadata.modified().ok()?).ok()
 }

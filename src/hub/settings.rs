@@ -49,8 +49,8 @@ const DOWNLOAD_TIMEOUT: f64 = 20.0;
 pub struct Given {
     /// The environment.
     pub variables: BTreeMap<String, String>,
-    /// The user's home folder.
-    pub home: PathBuf,
+    /// The user's home folder; many containers have none.
+    pub home: Option<PathBuf>,
     /// The folder that holds `models--owner--name`; stronger than every variable.
     pub cache_dir: Option<PathBuf>,
     /// The Hub's address.
@@ -146,19 +146,23 @@ impl Settings {
     /// cannot be read.
     pub fn resolve(given: &Given) -> Result<Self> {
         let variables = Variables { given };
-        let home = variables.folder("HF_HOME").unwrap_or_else(|| {
-            let caches = variables.folder("XDG_CACHE_HOME").unwrap_or_else(|| given.home.join(".cache"));
-            caches.join("huggingface")
-        });
+        let caches = || variables.folder("XDG_CACHE_HOME").or_else(|| Some(given.home.as_ref()?.join(".cache")));
+        let home = variables.folder("HF_HOME").or_else(|| Some(caches()?.join("huggingface")));
         let named = ["MODEL_CACHE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"];
         let cache = given
             .cache_dir
             .clone()
             .or_else(|| named.iter().find_map(|name| variables.folder(name)))
-            .unwrap_or_else(|| home.join("hub"));
+            .or_else(|| Some(home.as_ref()?.join("hub")))
+            .ok_or_else(|| Error::Disk {
+                message: "This user has no home folder, so there is no place for the cache of models. Set `cacheDir`, \
+                          MODEL_CACHE or HF_HOME"
+                    .into(),
+                source: None,
+            })?;
         let token = match &given.token {
             Some(token) => Some(token.clone()),
-            None => implicit_token(&variables, &home)?,
+            None => implicit_token(&variables, home.as_deref())?,
         };
         let mut authorities = Vec::new();
         for name in ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
@@ -208,11 +212,11 @@ impl<'given> Variables<'given> {
     /// A path; `~` is the home folder, as in Python.
     fn folder(&self, name: &str) -> Option<PathBuf> {
         let value = self.get(name)?;
-        Some(match value.strip_prefix('~') {
+        match value.strip_prefix('~') {
             Some("") => self.given.home.clone(),
-            Some(rest) if rest.starts_with(['/', '\\']) => self.given.home.join(&rest[1..]),
-            _ => PathBuf::from(value),
-        })
+            Some(rest) if rest.starts_with(['/', '\\']) => Some(self.given.home.as_ref()?.join(&rest[1..])),
+            _ => Some(PathBuf::from(value)),
+        }
     }
 
     fn seconds(&self, name: &str, default: f64) -> Result<Duration> {
@@ -224,7 +228,7 @@ impl<'given> Variables<'given> {
     }
 }
 
-fn implicit_token(variables: &Variables, home: &Path) -> Result<Option<Token>> {
+fn implicit_token(variables: &Variables, home: Option<&Path>) -> Result<Option<Token>> {
     if variables.is_on("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
         return Ok(None);
     }
@@ -233,7 +237,7 @@ fn implicit_token(variables: &Variables, home: &Path) -> Result<Option<Token>> {
             return Token::parse(value, name);
         }
     }
-    let path = variables.folder("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
+    let Some(path) = variables.folder("HF_TOKEN_PATH").or_else(|| Some(home?.join("token"))) else { return Ok(None) };
     match std::fs::read_to_string(&path) {
         Ok(text) => Token::parse(&text, "the token's file"),
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
@@ -284,7 +288,7 @@ mod tests {
 
     fn resolve(variables: &[(&str, &str)]) -> Result<Settings> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Settings::resolve(&Given { variables, home: "/home/u".into(), ..Given::default() })
+        Settings::resolve(&Given { variables, home: Some("/home/u".into()), ..Given::default() })
     }
 
     #[test]

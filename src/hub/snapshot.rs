@@ -210,7 +210,8 @@ fn run<T>(
 ) -> Result<T> {
     network.run(&request.settings, loading, async |client| {
         let (repository, id, loading) = (repository.clone(), request.id.clone(), loading.clone());
-        work(Downloads { client, repository, id, loading, is_kept: false }).await
+        let met_stuck = network.met_stuck.clone();
+        work(Downloads { client, repository, id, loading, is_kept: false, met_stuck }).await
     })
 }
 

@@ -57,8 +57,8 @@ pub struct HubModel {
 pub struct HubSettings {
     /// The environment variables of `hubVariables()` that are set.
     pub variables: HashMap<String, String>,
-    /// The user's home folder.
-    pub home: String,
+    /// The user's home folder, where there is one.
+    pub home: Option<String>,
     /// Absolute.
     pub cache_dir: Option<String>,
     pub endpoint: Option<String>,
@@ -123,7 +123,7 @@ impl TryFrom<HubSettings> for hub::Given {
     fn try_from(given: HubSettings) -> Result<Self> {
         Ok(hub::Given {
             variables: BTreeMap::from_iter(given.variables),
-            home: given.home.into(),
+            home: given.home.map(PathBuf::from),
             cache_dir: given.cache_dir.map(PathBuf::from),
             endpoint: given.endpoint,
             token: given.token.map(|token| hub::Token::parse(&token, "`token`")).transpose()?.flatten(),
