@@ -93,7 +93,8 @@ async function until(holds, what) {
 }
 
 const incomplete = (cacheDir) => filesIn(cacheDir).filter((file) => file.endsWith('.incomplete'))
-const partial = (cacheDir) => incomplete(cacheDir).map((file) => statSync(join(cacheDir, file)).size)
+/** Their sizes; one that goes between two looks has none. */
+const partial = (cacheDir) => incomplete(cacheDir).flatMap((file) => statSync(join(cacheDir, file), { throwIfNoEntry: false })?.size ?? [])
 
 for (const [signal, expected] of [
   ['SIGINT', 130],
@@ -109,7 +110,8 @@ for (const [signal, expected] of [
     child.kill(signal)
     const { code, stderr } = await ended
     assert.equal(code, expected)
-    assert.ok(performance.now() - before < 1000, 'at once')
+    // A connection that stands still is given up after 20 s: this one was not waited for.
+    assert.ok(performance.now() - before < 5000, 'at once')
     assert.equal(stderr, 'vecrank: stopped. What has come is kept; the same command goes on from there.\n')
     assert.deepEqual(partial(cacheDir), [150_000])
     assert.equal(hub.requests.at(-1).file, 'onnx/model.onnx')

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { NEEDED, application, contents, pinned, sent, settings, variant, vecrank } from './hub/cli.mjs'
-import { assertSound, filesIn, temporary, world } from './hub/world.mjs'
+import { assertSound, filesIn, soak, temporary, world } from './hub/world.mjs'
 
 const BYTES = NEEDED.reduce((sum, name) => sum + contents('bert-mean')[name].length, 0)
 /** How often the Hub was asked what a branch stands for. */
@@ -192,6 +192,20 @@ test('a lock file decides what is pulled; --lock takes the newest commit and wri
 
   assert.equal((await pull(id, '--lock')).code, 0)
   assert.equal(JSON.parse(readFileSync(lock, 'utf8')).models[id].main.commit, moved)
+})
+
+test('pulls that end at the same time all pin their models', async (t) => {
+  const { hub, cacheDir } = await world(t)
+  const cwd = application(t)
+  const env = settings(hub, cacheDir)
+  const ids = Array.from({ length: soak ? 12 : 6 }, (_, number) => `zoo/same-${number}`)
+  for (const id of ids) hub.add(id, { ...contents('bert-mean'), 'more.txt': id })
+  // They begin when the machine lets them; the weights make them end together.
+  hub.fault({ server: 'cdn' }, { rate: 300_000 })
+  const codes = await Promise.all(ids.map(async (id) => (await vecrank(t, ['pull', id, '--lock', '--quiet'], { cwd, env })).code))
+  assert.deepEqual(new Set(codes), new Set([0]))
+  assert.deepEqual(Object.keys(JSON.parse(readFileSync(join(cwd, 'vecrank.lock.json'), 'utf8')).models).sort(), ids.sort())
+  assert.deepEqual(filesIn(cwd), ['package.json', 'vecrank.lock.json'])
 })
 
 test('without a name everything that is pinned is pulled, at its commits, and nothing else is asked', async (t) => {

@@ -272,3 +272,16 @@ test(
     assert.deepEqual([code, stderr], [0, ''])
   },
 )
+
+test(
+  'output that cannot be written is a failure',
+  { skip: !existsSync('/dev/full') && 'NOT TESTED: there is no /dev/full here' },
+  async (t) => {
+    const { cacheDir, load } = await world(t)
+    await load()
+    const line = `"${process.execPath}" "${bin}" cache ls --json --cache-dir "${cacheDir}" > /dev/full`
+    const { code, stderr } = await start(t, 'sh', ['-c', line]).ended
+    assert.equal(code, 1)
+    assert.match(stderr, /^vecrank: the output could not be written: [^\n]*\n$/)
+  },
+)

@@ -217,13 +217,17 @@ const VANDALISM = {
 test('whatever is done to a cache while others load from it: the right vectors or an error, and the next load mends it', async (t) => {
   const place = await world(t)
   const { folder } = place
+  const started = performance.now()
+  await assertMends(place)
+  // As fast as loads are here: some are disturbed and some are not.
+  const pace = performance.now() - started
   const processes = [0, 1].map(() => inProcess(loader(place, soak ? 60_000 : 4000)))
   for (const { child } of processes) t.after(() => child.kill('SIGKILL'))
   let over = false
   const pick = (list) => list[Math.floor(Math.random() * list.length)]
   const vandal = (async () => {
     while (!over) {
-      await sleep(Math.random() * 40)
+      await sleep((Math.random() * pace) / 2)
       const all = filesIn(folder).filter((file) => !file.startsWith('refs/'))
       try {
         if (all.length > 0) VANDALISM[pick(Object.keys(VANDALISM))](join(folder, pick(all)), folder)
@@ -238,7 +242,7 @@ test('whatever is done to a cache while others load from it: the right vectors o
   for (const { code, stdout, stderr } of ended) {
     assert.equal(code, 0, stderr)
     const { right, ...errors } = JSON.parse(stdout)
-    assert.ok(right > 3, stdout)
+    assert.ok(right > 0, stdout)
     for (const what of Object.keys(errors)) assert.match(what, /^ERR_(DISK|CORRUPT|DOWNLOAD|FILE_NOT_FOUND|MODEL_(INVALID|UNSUPPORTED))$/)
     t.diagnostic(stdout.trim())
   }

@@ -213,8 +213,9 @@ describe('a refresh that fails in the middle leaves the old commit usable', { co
       hub.clear()
       await assertGives(await load())
       await assertGives(await load({ offline: true }))
-      assert.deepEqual(asked(hub), [])
-      assertSound(cacheDir, { partials: 1 })
+      // What was asked for at the same time as the file that failed may be heard only now.
+      assert.deepEqual(asked(hub).filter((line) => !line.includes(`/resolve/${moved}/`)), [])
+      assertSound(cacheDir, { partials: 4 })
       mend()
       const fresh = await load({ refresh: true })
       assert.equal((await fresh.info()).commit, moved)

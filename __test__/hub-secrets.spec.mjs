@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { Embedder, Reranker, embed } from 'vecrank'
 import { contents, start, vecrank } from './hub/cli.mjs'
-import { everything, withEnvironment } from './hub/environment.mjs'
+import { everything, fewAtOnce, withEnvironment } from './hub/environment.mjs'
 import { FakeHub } from './hub/hub.mjs'
 import { Proxy } from './hub/proxy.mjs'
 import { assertSound, soak, temporary, world } from './hub/world.mjs'
@@ -42,7 +42,8 @@ async function guarded(t) {
   return { ...all, proxy, variables, load }
 }
 
-const refusals = [400, 401, 403, 404, 408, 410, 416, 429, 500, 502, 503, 504]
+/** CI takes those that are treated in different ways. */
+const refusals = soak ? [400, 401, 403, 404, 408, 410, 416, 429, 500, 502, 503, 504] : [401, 403, 404, 410, 503]
 /** Name, what breaks, and how: every request of a load fails in every way that is known to these specs. */
 const FAILURES = [
   ...[
@@ -101,15 +102,10 @@ test(`none of ${FAILURES.length} failures shows a secret, nor does what is left 
     if (error.code !== undefined) errors.push(error.code)
     await handle.dispose()
   }
-  // Some at a time: each has four servers.
-  const waiting = [...FAILURES]
-  await Promise.all(
-    Array.from({ length: 33 }, async () => {
-      while (waiting.length > 0) await attempt(waiting.shift())
-    }),
-  )
+  // Not all at the same time: each has four servers.
+  await fewAtOnce(33, FAILURES, attempt)
   assert.deepEqual(leaks, [])
-  assert.ok(errors.length > FAILURES.length * 0.7, 'most of them fail by themselves, and not because the test ends them')
+  assert.ok(errors.length > FAILURES.length / 2, 'most of them fail by themselves, and not because the test ends them')
   assert.ok(new Set(errors).size >= 3, `${[...new Set(errors)]}`)
 })
 

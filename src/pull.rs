@@ -46,14 +46,12 @@ pub fn pull(
     write_lock: Option<PathBuf>,
     loading: &Arc<Loading>,
 ) -> Result<Pulled> {
-    // Read first: nothing should be downloaded for a lock file that cannot be added to, or has no folder.
-    let lock = write_lock
-        .map(|path| {
-            let folder = path.parent().unwrap_or(&path);
-            std::fs::create_dir_all(folder).map_err(|source| Error::unwritable(folder, source))?;
-            Ok::<_, Error>((LockFile::read(&path)?.unwrap_or_default(), path))
-        })
-        .transpose()?;
+    // Looked at first: nothing should be downloaded for a lock file that cannot be added to, or has no folder.
+    if let Some(path) = &write_lock {
+        let folder = path.parent().unwrap_or(path);
+        std::fs::create_dir_all(folder).map_err(|source| Error::unwritable(folder, source))?;
+        LockFile::read(path)?;
+    }
     let dtype = options.file.is_none().then(|| options.dtype.as_str());
     let lends = product != Some(Product::Reranker);
     let opened = hub::open(request, dtype, lends, loading)?;
@@ -84,13 +82,14 @@ pub fn pull(
             files: snapshot.used(),
         })
         .collect();
-    if let Some((mut lock, path)) = lock {
-        for (number, (part, snapshot)) in parts.iter().zip(opened.snapshots()).enumerate() {
-            let dtypes: BTreeSet<String> = dtype.filter(|_| number == 0).map(str::to_owned).into_iter().collect();
-            let pins = Pins { commit: part.commit.clone(), dtypes, files: part.files.clone() };
-            lock.pin(&snapshot.request.id, &snapshot.request.revision, pins);
-        }
-        lock.write(&path)?;
+    if let Some(path) = write_lock {
+        LockFile::update(&path, &request.settings.cache, |lock| {
+            for (number, (part, snapshot)) in parts.iter().zip(opened.snapshots()).enumerate() {
+                let dtypes: BTreeSet<String> = dtype.filter(|_| number == 0).map(str::to_owned).into_iter().collect();
+                let pins = Pins { commit: part.commit.clone(), dtypes, files: part.files.clone() };
+                lock.pin(&snapshot.request.id, &snapshot.request.revision, pins);
+            }
+        })?;
     }
     Ok(Pulled { parts, product })
 }

@@ -1,4 +1,4 @@
-// The environment that a load sees, and all that its errors tell.
+// The environment that a load sees, all that its errors tell, and many loads at the same time.
 
 import { inspect } from 'node:util'
 
@@ -48,4 +48,13 @@ export function everything(error) {
     )
   }
   return parts.join('\n')
+}
+
+/** Does `work(item, index)` for every item, a few at the same time: most of a load is waiting. */
+export async function fewAtOnce(count, items, work) {
+  const waiting = [...items.entries()]
+  const next = async () => {
+    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) await work(one[1], one[0])
+  }
+  await Promise.all(Array.from({ length: count }, next))
 }

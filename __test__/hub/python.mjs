@@ -26,8 +26,13 @@ export function findPython() {
   const found = ['python3', 'python', ...(existsSync(isReady) ? own : [])].find(knows)
   if (found) return { python: found }
 
-  rmSync(FOLDER, { recursive: true, force: true })
-  mkdirSync(FOLDER, { recursive: true })
+  const none = (why) => ({ reason: `there is no Python with huggingface_hub, and it could not be installed (${why})` })
+  try {
+    rmSync(FOLDER, { recursive: true, force: true })
+    mkdirSync(FOLDER, { recursive: true })
+  } catch (error) {
+    return none(error.message)
+  }
   const steps = [
     ['python3', '-m', 'venv', FOLDER],
     [own[process.platform === 'win32' ? 1 : 0], '-m', 'pip', 'install', '--quiet', '--retries', '1', `huggingface_hub==${VERSION}`],
@@ -35,10 +40,7 @@ export function findPython() {
   for (const [command, ...args] of steps) {
     const how = { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8', timeout: 180_000 }
     const { status, error, stderr } = spawnSync(command, args, how)
-    if (status !== 0) {
-      const what = error?.message ?? stderr.trim().split('\n').at(-1)
-      return { reason: `there is no Python with huggingface_hub, and it could not be installed (${args.slice(0, 3).join(' ')}: ${what})` }
-    }
+    if (status !== 0) return none(`${args.slice(0, 3).join(' ')}: ${error?.message ?? stderr.trim().split('\n').at(-1)}`)
   }
   writeFileSync(isReady, '')
   return { python: own.find(existsSync) }

@@ -72,8 +72,12 @@ const COMMANDS = {
 
 /** Runs a command line. Sets the exit code and leaves the ending to Node, so that what was printed is written. */
 async function main(words) {
-  // `vecrank cache ls | head` is no error.
-  process.stdout.on('error', (error) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  process.stdout.on('error', (error) => {
+    // `vecrank cache ls | head` is no error.
+    if (error.code === 'EPIPE') process.exit()
+    process.stderr.write(`vecrank: the output could not be written: ${error.message}\n`)
+    process.exit(1)
+  })
   let name
   try {
     name = commandOf(words)

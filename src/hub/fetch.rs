@@ -71,6 +71,13 @@ impl Snapshot {
             }
         }
         if !missing.is_empty() {
+            // A lock file names the rest as well; of graphs only the one that was asked for.
+            for path in self.pins.iter().flat_map(|pins| pins.files.keys().map(String::as_str)) {
+                let is_graph = path.contains(".onnx");
+                if !is_graph && !missing.contains(&path) && matches!(self.presence(path), Presence::Missing) {
+                    missing.push(path);
+                }
+            }
             return Err(offline(&self.request, self.folder().is_dir(), &missing));
         }
         if self.request.settings.offline

@@ -2,12 +2,13 @@
 //! to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::name::{Commit, ModelId, Revision, check_path, is_hex};
-use super::repository::{is_absent, unique, write_by};
+use super::repository::{is_absent, make_parent, unique, write_by};
 use super::stamp::Verified;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -119,11 +120,30 @@ impl LockFile {
         revisions.insert(revision.as_str().to_owned(), pins);
     }
 
-    /// Writes the file whole.
+    /// Changes the lock file at `path`, which is made if need be. One process at a time: a lock in the cache, so that no
+    /// second file appears beside `package.json`; where it cannot be had, the last one to write wins.
     ///
     /// # Errors
-    /// [`Error::Disk`]
-    pub fn write(&self, path: &Path) -> Result<()> {
+    /// Those of [`LockFile::read`], [`Error::Disk`].
+    pub fn update(path: &Path, cache: &Path, change: impl FnOnce(&mut LockFile)) -> Result<()> {
+        let mut digest = Digest::sha256();
+        digest.update(
+            std::fs::canonicalize(path.parent().unwrap_or(path)).unwrap_or_default().as_os_str().as_encoded_bytes(),
+        );
+        digest.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+        let guard = cache.join(".locks").join(format!("vecrank-{}.lock", &digest.finish().sha256[..16]));
+        let held = make_parent(&guard).ok().and_then(|()| {
+            let file = File::options().create(true).truncate(false).write(true).open(&guard).ok()?;
+            file.lock().ok().map(|()| file)
+        });
+        let mut file = LockFile::read(path)?.unwrap_or_default();
+        change(&mut file);
+        file.write(path)?;
+        drop(held);
+        Ok(())
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
         let mut text = serde_json::to_vec_pretty(self).unwrap_or_default();
         text.push(b'\n');
         let name = path.file_name().unwrap_or_default().to_string_lossy();
