@@ -1,5 +1,5 @@
-// What a Hub says about its files is not believed: hashes, sizes, commits, addresses to go on to. Whatever it claims, nothing is made outside
-// the cache, and no file gets in that was not verified.
+// What a Hub says about its files is not believed: hashes, sizes, commits, addresses to go on to. Whatever it claims, nothing is made
+// outside the cache, and no file gets in that was not verified.
 
 import assert from 'node:assert/strict'
 import { existsSync, statSync } from 'node:fs'

@@ -2,36 +2,22 @@
 // hashed, and no file that was there may be gone.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { assertRight, loadApart, skip, texts, together, works } from './hub/apart.mjs'
+import { assertMends, isFinished, loadApart, skip, together, works } from './hub/apart.mjs'
 import { assertSound, filesIn, inProcess, soak, world, zoo } from './hub/world.mjs'
 
-const GRAPH = 'onnx/model.onnx'
-const SIZE = 245_292
 const files = Object.fromEntries(filesIn(zoo('bert-mean')).map((file) => [file, readFileSync(join(zoo('bert-mean'), file))]))
 
-/** All that a cache may hold when nobody writes to it; and what else it may hold when somebody does. */
-const FINISHED = new RegExp(
-  [
-    /^\.locks\//,
-    /\/blobs\/[0-9a-f]+$/,
-    /\/(snapshots|\.no_exist)\/[0-9a-f]{40}\//,
-    /\/refs\/main$/,
-    /\/trees\/[0-9a-f]{40}\.json$/,
-    /\/\.vecrank\/.+\.json$/,
-  ]
-    .map(({ source }) => source)
-    .join('|'),
-)
+/** What a cache may hold beside what is finished, while somebody writes to it. */
 const UNFINISHED = /\/(blobs\/[^/]+\.incomplete|\.vecrank\/.+)$/
 
 /** Nothing that a reader could find is wrong: blobs, links, the commit that the branch stands for, if any. Gives what is not finished. */
 function assertNothingWrong({ cacheDir, folder, commit }) {
   const all = assertSound(cacheDir, { partials: Infinity })
-  for (const file of all) assert.ok(FINISHED.test(file) || UNFINISHED.test(file), `a reader would find ${file}`)
+  for (const file of all) assert.ok(isFinished(file) || UNFINISHED.test(file), `a reader would find ${file}`)
   for (const file of all.filter((name) => name.includes('/snapshots/'))) {
     const [, at, path] = /\/snapshots\/([^/]+)\/(.+)$/.exec(file)
     assert.equal(at, commit)
@@ -39,14 +25,6 @@ function assertNothingWrong({ cacheDir, folder, commit }) {
   }
   if (existsSync(join(folder, 'refs/main'))) assert.equal(readFileSync(join(folder, 'refs/main'), 'utf8'), commit)
   return all.filter((name) => name.endsWith('.incomplete'))
-}
-
-/** The next run succeeds, and leaves nothing behind of the runs before. */
-async function assertMends({ load, cacheDir }) {
-  const embedder = await load()
-  assertRight(await embedder.embed(texts))
-  await embedder.dispose()
-  for (const file of assertSound(cacheDir)) assert.match(file, FINISHED, 'left behind')
 }
 
 test(`${soak ? 200 : 25} processes killed at random moments: nothing wrong is visible, and the next run succeeds`, async (t) => {
@@ -178,73 +156,4 @@ test(`${LOOKS} looks at a cache that three processes refresh: no file vanishes a
   assert.ok(looks >= LOOKS && seen >= 40 && commits >= 5, `${looks} looks at ${seen} files of ${commits} commits`)
   assertSound(cacheDir)
   t.diagnostic(`${looks} looks at ${seen} files of ${commits} commits, ${pulls.map(({ stdout }) => stdout.trim())} refreshes`)
-})
-
-// ---------- others in the cache ------------------------------------------------------------------------------------------
-
-/** Loads again and again for some time, and counts: right vectors, errors by code, anything else. */
-const loader = ({ id, options }, milliseconds) => `
-  import { Embedder } from './index.js'
-  import { assertRight, texts } from './__test__/hub/apart.mjs'
-  const counts = {}
-  const count = (what) => (counts[what] = (counts[what] ?? 0) + 1)
-  for (const end = performance.now() + ${milliseconds}; performance.now() < end; ) {
-    const embedder = new Embedder(${JSON.stringify(id)}, ${JSON.stringify(options())})
-    const vectors = await embedder.embed(texts).catch((error) => count(error.code ?? error.stack))
-    try {
-      if (Array.isArray(vectors)) assertRight(vectors)
-      if (Array.isArray(vectors)) count('right')
-    } catch (error) {
-      count('WRONG: ' + error.message)
-    }
-    await embedder.dispose()
-  }
-  console.log(JSON.stringify(counts))`
-
-const VANDALISM = {
-  removed: (file) => rmSync(file),
-  truncated: (file) => truncateSync(file, Math.floor(Math.random() * statSync(file).size)),
-  overwritten: (file) => writeFileSync(file, 'something else'),
-  'replaced by a folder': (file) => {
-    rmSync(file)
-    mkdirSync(file)
-  },
-  'the blobs removed': (_, folder) => rmSync(join(folder, 'blobs'), { recursive: true }),
-  'the snapshots removed': (_, folder) => rmSync(join(folder, 'snapshots'), { recursive: true }),
-  'the model removed': (_, folder) => rmSync(folder, { recursive: true }),
-}
-
-test('whatever is done to a cache while others load from it: the right vectors or an error, and the next load mends it', async (t) => {
-  const place = await world(t)
-  const { folder } = place
-  const started = performance.now()
-  await assertMends(place)
-  // As fast as loads are here: some are disturbed and some are not.
-  const pace = performance.now() - started
-  const processes = [0, 1].map(() => inProcess(loader(place, soak ? 60_000 : 4000)))
-  for (const { child } of processes) t.after(() => child.kill('SIGKILL'))
-  let over = false
-  const pick = (list) => list[Math.floor(Math.random() * list.length)]
-  const vandal = (async () => {
-    while (!over) {
-      await sleep((Math.random() * pace) / 2)
-      const all = filesIn(folder).filter((file) => !file.startsWith('refs/'))
-      try {
-        if (all.length > 0) VANDALISM[pick(Object.keys(VANDALISM))](join(folder, pick(all)), folder)
-      } catch {
-        // A loader was there in the same moment.
-      }
-    }
-  })()
-  const ended = await Promise.all(processes.map(({ ended }) => ended))
-  over = true
-  await vandal
-  for (const { code, stdout, stderr } of ended) {
-    assert.equal(code, 0, stderr)
-    const { right, ...errors } = JSON.parse(stdout)
-    assert.ok(right > 0, stdout)
-    for (const what of Object.keys(errors)) assert.match(what, /^ERR_(DISK|CORRUPT|DOWNLOAD|FILE_NOT_FOUND|MODEL_(INVALID|UNSUPPORTED))$/)
-    t.diagnostic(stdout.trim())
-  }
-  await assertMends(place)
 })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { failure } from './fixtures.mjs'
 import { NEEDED, application, pinned, variant, vecrank } from './hub/cli.mjs'
+import { errorOf } from './hub/environment.mjs'
 import { LOCK, MEAN, assertVectorsOf, lockOf, lockedWorld, move } from './hub/lock.mjs'
 import { assertSound, temporary, world, zoo } from './hub/world.mjs'
 
@@ -89,10 +90,19 @@ test('a load stays at its commit when the branch moves, in a new cache, with ref
 
 test('a pinned model that is cached is loaded without a request', async (t) => {
   const { hub, lock, make } = await lockedWorld(t)
-  await (await make({ lock }).load()).dispose()
-  hub.clear()
   await make({ lock }).load()
+  hub.clear()
+  // Other options: the session is not shared.
+  await make({ lock, threads: 2 }).load()
   assert.equal(hub.requests.length, 0)
+})
+
+test('offline, what a lock file pins and the cache lacks is listed', async (t) => {
+  const { hub, lock, make } = await lockedWorld(t)
+  const error = await errorOf(make({ lock, offline: true }).load())
+  failure('ERR_OFFLINE', /npx vecrank pull/)(error)
+  for (const name of NEEDED) assert.ok(error.message.includes(name), `${name} is not in: ${error.message}`)
+  assert.equal(hub.connections, 0)
 })
 
 test('what is not pinned is refused in a sentence that says how to pin it, and nobody is asked', async (t) => {

@@ -258,6 +258,7 @@ for (const secure of [false, true]) {
     assert.ok(!inspect(hub.requests, { depth: 9 }).includes(CANARY))
     const error = await errorOf(load({ ALL_PROXY: `socks5h://user:wrong-${CANARY}@127.0.0.1:${socks.port}` }))
     failure('ERR_DOWNLOAD')(error)
+    assert.equal(socks.refused, 1, 'tried once')
     assert.doesNotMatch(everything(error), new RegExp(CANARY))
   })
 }

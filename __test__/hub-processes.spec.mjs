@@ -245,9 +245,13 @@ for (const [kind, { source, wrap = [], isSlow }] of Object.entries(LOCKS)) {
     const object = preload(t, source)
     if (object === undefined) return
     const place = await world(t)
+    const start = performance.now()
     const loads = await crowd(t, place, 4, { seconds: 1, wrap, env: { LD_PRELOAD: object } })
     for (const said of await Promise.all(loads.map(({ said }) => said))) assertLoaded(said)
-    assert.ok(place.hub.count({ server: 'cdn', file: GRAPH }) > 1, 'the locks still worked')
+    const seconds = (performance.now() - start) / 1000
+    // Either nobody was held back, or everybody was.
+    if (!isSlow) assert.ok(place.hub.count({ server: 'cdn', file: GRAPH }) > 1, 'the locks still worked')
+    else assert.ok(seconds > 15 && seconds < 40, `${seconds} s`)
     place.hub.clear()
     assertRight(await (await place.load()).embed(texts))
     assert.equal(place.hub.requests.length, 0)

@@ -59,17 +59,20 @@ test('an event is of one moment: what is kept of it does not change', async (t) 
 
 test('what is cached is not told of', async (t) => {
   const { make, cacheDir, folder } = await world(t)
-  await (await make().load()).dispose()
+  // Other options each time: a session that is still there would be shared, and no file looked at.
+  let threads = 0
+  const fresh = (options) => make({ threads: ++threads, ...options })
+  await (await fresh().load()).dispose()
   const cached = recorder()
-  await (await make({ onDownload: cached.listener }).load()).dispose()
-  await (await make({ onDownload: cached.listener, offline: true }).load()).dispose()
-  await (await make({ onDownload: cached.listener, refresh: true }).load()).dispose()
+  await (await fresh({ onDownload: cached.listener }).load()).dispose()
+  await (await fresh({ onDownload: cached.listener, offline: true }).load()).dispose()
+  await (await fresh({ onDownload: cached.listener, refresh: true }).load()).dispose()
   assert.deepEqual(cached.events, [])
   // One file is gone, another is damaged: these two come, and are told of.
   rmSync(join(folder, 'blobs', hashes(MEAN['tokenizer.json']).git))
   appendFileSync(join(folder, 'blobs', hashes(MEAN[ONNX]).sha256), 'x')
   const { events, listener } = recorder()
-  await make({ onDownload: listener }).load()
+  await fresh({ onDownload: listener }).load()
   assertWhole(events, { 'tokenizer.json': SIZES['tokenizer.json'], [ONNX]: SIZES[ONNX] })
   assertSound(cacheDir)
 })

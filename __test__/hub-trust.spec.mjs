@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { test } from 'node:test'
 import { failure } from './fixtures.mjs'
 import { makeAuthority } from './hub/authority.mjs'
@@ -44,6 +44,9 @@ test('each variable alone makes an authority trusted, for the Hub and its CDN', 
   // Such folders hold more than certificates.
   write('certificates/README', 'no certificate')
   await (await load({ SSL_CERT_DIR: join(folder, 'certificates') })).dispose()
+  // As OpenSSL reads it: a list, and a folder that is not there is none.
+  const list = [join(folder, 'none'), join(folder, 'certificates')].join(delimiter)
+  await (await load({ SSL_CERT_DIR: list })).dispose()
 })
 
 test('the files of several variables count together, and a file may hold several certificates', async (t) => {

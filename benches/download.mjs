@@ -69,6 +69,7 @@ const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.le
 
 async function main(megabytes, rounds) {
   const child = fork(fileURLToPath(import.meta.url), ['serve', String(megabytes)])
+  process.on('exit', () => child.kill())
   const hub = await new Promise((resolve) => child.once('message', resolve))
   const sides = { vecrank: byVecrank, 'fetch, nothing checked': byFetch }
   const results = Object.fromEntries(Object.keys(sides).map((name) => [name, []]))
@@ -82,7 +83,6 @@ async function main(megabytes, rounds) {
       if (round > 0) results[name].push({ ms, cpu })
     }
   }
-  child.kill()
   for (const [name, list] of Object.entries(results)) {
     const times = list.map(({ ms }) => ms)
     const cpu = median(list.map((result) => result.cpu))
@@ -91,5 +91,15 @@ async function main(megabytes, rounds) {
   }
 }
 
-if (process.argv[2] === 'serve') await serve(Number(process.argv[3]))
-else await main(Number(process.argv[2] ?? 400), Number(process.argv[3] ?? 5))
+if (process.argv[2] === 'serve') {
+  await serve(Number(process.argv[3]))
+} else {
+  // Whatever comes of it, the Hub's process would keep this one alive.
+  main(Number(process.argv[2] ?? 400), Number(process.argv[3] ?? 5)).then(
+    () => process.exit(),
+    (error) => {
+      console.error(error)
+      process.exit(1)
+    },
+  )
+}

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { assertSameVector, golden } from '../fixtures.mjs'
-import { inProcess, root, temporary } from './world.mjs'
+import { assertSound, inProcess, root, temporary } from './world.mjs'
 
 const MODEL = 'zoo/bert-mean'
 const INDEX = pathToFileURL(join(root, 'index.js')).href
@@ -89,6 +89,26 @@ export function assertFailed(said, code, pattern = /\S/) {
   assert.deepEqual([said.code, said.signal], [0, null], said.stderr)
   assert.equal(said.error?.code, code, said.error?.message ?? 'it was loaded')
   assert.match(said.error.message, pattern)
+}
+
+const FINISHED = [
+  /^\.locks\//,
+  /\/blobs\/[0-9a-f]+$/,
+  /\/(snapshots|\.no_exist)\/[0-9a-f]{40}\//,
+  /\/refs\/main$/,
+  /\/trees\/[0-9a-f]{40}\.json$/,
+  /\/\.vecrank\/.+\.json$/,
+]
+
+/** Whether a file is one that a cache may hold when nobody writes to it. */
+export const isFinished = (file) => FINISHED.some((pattern) => pattern.test(file))
+
+/** The next load succeeds, and leaves nothing behind of those before. */
+export async function assertMends({ load, cacheDir }) {
+  const embedder = await load()
+  assertRight(await embedder.embed(texts))
+  await embedder.dispose()
+  for (const file of assertSound(cacheDir)) assert.ok(isFinished(file), `left behind: ${file}`)
 }
 
 // ---------- around a process ---------------------------------------------------------------------------------------------

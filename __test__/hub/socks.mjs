@@ -38,6 +38,9 @@ export class Socks {
   /** Where clients wanted to go, `host:port`, in order; a host that they looked up themselves is an address. */
   requests = []
 
+  /** How often a wrong password was given. */
+  refused = 0
+
   #server
   #sockets = new Set()
   #routes = new Map()
@@ -84,8 +87,11 @@ export class Socks {
       const user = await read.bytes(userLength)
       const [length] = await read.bytes(1)
       const isRight = `${user}:${await read.bytes(length)}` === credentials
-      socket.write(Buffer.from([1, isRight ? 0 : 1]))
-      if (!isRight) return void socket.end()
+      if (!isRight) {
+        this.refused++
+        return void socket.end(Buffer.from([1, 1]))
+      }
+      socket.write(Buffer.from([1, 0]))
     }
     const [, , , kind] = await read.bytes(4)
     const host = kind === 1 ? [...(await read.bytes(4))].join('.') : String(await read.bytes((await read.bytes(1))[0]))

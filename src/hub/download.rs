@@ -240,7 +240,9 @@ impl Downloads {
             Err(error) => return Err(error),
         };
         let written = partial.place(&self.repository)?;
-        stamp::note(&self.repository, &self.repository.blob(&entry.etag), &digests, &written);
+        if let Some(written) = written {
+            stamp::note(&self.repository, &self.repository.blob(&entry.etag), &digests, &written);
+        }
         Ok(true)
     }
 

@@ -71,9 +71,9 @@ impl Snapshot {
             }
         }
         if !missing.is_empty() {
-            // A lock file names the rest as well; of graphs only the one that was asked for.
+            // A lock file names the rest as well; of graphs that are pinned for several dtypes only the one that is wanted.
             for path in self.pins.iter().flat_map(|pins| pins.files.keys().map(String::as_str)) {
-                let is_graph = path.contains(".onnx");
+                let is_graph = path.contains(".onnx") && self.pins.as_ref().is_some_and(|pins| pins.dtypes.len() > 1);
                 if !is_graph && !missing.contains(&path) && matches!(self.presence(path), Presence::Missing) {
                     missing.push(path);
                 }

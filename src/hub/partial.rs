@@ -125,23 +125,24 @@ impl Partial {
         }
     }
 
-    /// Gives the file its name. What it looked like before that is returned.
-    pub fn place(mut self, repository: &Repository) -> Result<Metadata> {
+    /// Gives the file its name. Returns what it looked like when its last byte had been written; `None` where its bytes had
+    /// to be written again, and what was hashed are not those.
+    pub fn place(mut self, repository: &Repository) -> Result<Option<Metadata>> {
         let blob = repository.blob(&self.entry.etag);
+        let mut written = self.file.metadata().ok().filter(|metadata| metadata.len() == self.entry.size);
         // After a loss of power the name must not stand for a file whose bytes never reached the disk.
         self.file.sync_data().map_err(|source| self.unwritable(source))?;
         // A folder in the blob's place cannot be replaced by renaming.
         if std::fs::symlink_metadata(&blob).is_ok_and(|found| found.is_dir()) {
             std::fs::remove_dir_all(&blob).map_err(|source| Error::unwritable(&blob, source))?;
         }
-        let mut written = self.file.metadata();
         for losses in 0.. {
             match std::fs::rename(&self.path, &blob) {
                 Ok(()) => break,
                 // Somebody has taken its name away, as one left behind; the bytes are still here.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound && losses < LOSSES => {
                     self.write_again()?;
-                    written = self.file.metadata();
+                    written = None;
                 }
                 Err(source) => return Err(Error::unwritable(&blob, source)),
             }
@@ -149,7 +150,7 @@ impl Partial {
         for left in leftovers(&repository.blobs(), Some(&self.entry.etag)).into_iter().filter(|left| left.is_free) {
             drop(std::fs::remove_file(left.path));
         }
-        written.map_err(|source| Error::unreadable(&blob, source))
+        Ok(written)
     }
 
     /// The same bytes under another name.
@@ -159,7 +160,12 @@ impl Partial {
         open_here().insert(path.clone());
         open_here().remove(&std::mem::replace(&mut self.path, path));
         let copied = self.file.seek(SeekFrom::Start(0)).and_then(|_| std::io::copy(&mut self.file, &mut file));
-        copied.and_then(|_| file.sync_data()).map_err(|source| self.unwritable(source))?;
+        let copied =
+            copied.and_then(|copied| file.sync_data().map(|()| copied)).map_err(|source| self.unwritable(source))?;
+        if copied != self.entry.size {
+            let found = std::io::Error::other(format!("{copied} bytes were there of {}", self.entry.size));
+            return Err(Error::unwritable(&self.path, found));
+        }
         self.file = file;
         Ok(())
     }
