@@ -202,14 +202,14 @@ withPython('what Python left half is downloaded by us, and the reverse', async (
   await assertGives(await load())
 })
 
-/** Variables as people write them, with what Python makes of them. */
+/** Variables as people write them. */
 const VARIABLES = [
   {},
   { HF_HOME: '~/hf' },
-  { HF_HOME: '$HOME/hf' },
+  { HF_HOME: '$HOME/a' },
   { HF_HOME: '${HOME}/b/hf' },
   { XDG_CACHE_HOME: '~/xdg' },
-  { XDG_CACHE_HOME: '$HOME/xdg' },
+  { XDG_CACHE_HOME: '$HOME/c' },
   { HUGGINGFACE_HUB_CACHE: '~/old' },
   { HUGGINGFACE_HUB_CACHE: '~/old', HF_HUB_CACHE: '$HOME/$NEW_NAME/hub', NEW_NAME: 'new' },
   { HF_HUB_CACHE: '~/$NOT_SET/hub' },
@@ -217,19 +217,32 @@ const VARIABLES = [
 
 withPython('the folder of the cache is where Python has it', async (t, place) => {
   const { hub, id, options, start } = place
-  const code = 'import os.path\nfrom huggingface_hub import constants\nsay(os.path.abspath(constants.HF_HUB_CACHE))'
-  const wrong = []
-  for (const variables of VARIABLES) {
-    const home = temporary(t)
-    const env = { HOME: home, HF_HUB_CACHE: undefined, ...variables }
-    // What nobody expands would be a folder in the working folder.
-    const ours = loadApart(t, id, options({ cacheDir: undefined }), { env, cwd: home })
-    const [expected, said] = await together([start(code, env).said, ours.said])
-    assert.ok(expected.startsWith(`${home}/`), expected)
-    assertLoaded(said)
-    const [found] = said.info.path.split('/models--')
-    if (found !== expected) wrong.push(`${JSON.stringify(variables)}: ${found}, to Python ${expected}`.replaceAll(home, '~'))
-  }
-  assert.deepEqual(wrong, [])
+  const home = temporary(t)
+  const env = { HOME: home, HF_HUB_CACHE: undefined }
+  const expected = start(`
+import importlib, os
+from huggingface_hub import constants
+found = []
+for variables in json.loads(${JSON.stringify(JSON.stringify(VARIABLES))}):
+    os.environ.update(variables)
+    importlib.reload(constants)
+    found.append(os.path.abspath(constants.HF_HUB_CACHE))
+    for name in variables: del os.environ[name]
+say(found)`, env)
+  const after = `
+  said.folders = []
+  for (const variables of ${JSON.stringify(VARIABLES)}) {
+    Object.assign(process.env, variables)
+    const embedder = new Embedder(${JSON.stringify(id)}, ${JSON.stringify(options({ cacheDir: undefined }))})
+    said.folders.push((await embedder.info()).path.split('/models--')[0])
+    await embedder.dispose()
+    for (const name of Object.keys(variables)) delete process.env[name]
+  }`
+  // What nobody expands would be a folder in the working folder.
+  const ours = loadApart(t, id, options({ cacheDir: undefined }), { env, cwd: home, after })
+  const [python, said] = await together([expected.said, ours.said])
+  assertLoaded(said)
+  assert.ok(python.every((folder) => folder.startsWith(`${home}/`)), `${python}`)
+  VARIABLES.forEach((variables, index) => assert.equal(said.folders[index], python[index], JSON.stringify(variables)))
   assert.equal(hub.count({ server: 'cdn' }), VARIABLES.length)
 })

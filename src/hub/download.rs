@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -111,7 +112,7 @@ impl Downloads {
         response: &mut reqwest::Response,
         asked: &str,
         patience: &Patience,
-    ) -> std::result::Result<Option<impl std::ops::Deref<Target = [u8]> + use<>>, Failure> {
+    ) -> std::result::Result<Option<Bytes>, Failure> {
         let limit = self.client.idle_timeout().min(patience.left());
         match tokio::time::timeout(limit, response.chunk()).await {
             Err(_) => Err(Failure::passing(format!("{asked}: no bytes for {:.1} s", limit.as_secs_f64()))),
@@ -299,14 +300,15 @@ impl Downloads {
         let mut response = answer.response;
         let tries = patience.tries();
         while let Some(bytes) = self.next_bytes(&mut response, &answer.asked, patience).await? {
-            if partial.length() + bytes.len() as u64 > entry.size {
+            let count = bytes.len() as u64;
+            if partial.length() + count > entry.size {
                 partial.restart()?;
                 patience.take_back(tries);
                 return Err(Failure::passing(format!("{}: more than {} bytes came", answer.asked, entry.size)));
             }
-            partial.append(&bytes)?;
+            partial.append(bytes)?;
             self.loading.report(number, partial.length());
-            if !patience.progress(bytes.len() as u64, partial.length()) {
+            if !patience.progress(count, partial.length()) {
                 return Err(Failure::Final(Error::Download {
                     message: format!("{}: less than 1 KiB a second came for 25 s", answer.asked),
                     source: None,

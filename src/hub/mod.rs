@@ -3,7 +3,7 @@
 //! ```text
 //! open → snapshot: presence, fetch   a commit as a folder           pins, card   the lock file; the base of a conversion
 //!          ↓     →  network → download → client, answer   HTTP: bounded, redacted, verified while it streams
-//!          ↓                     ↓    →  partial, exclusive    a file that is not whole yet; one download for many
+//!          ↓                     ↓    →  partial, hashing, exclusive    a file that is not whole yet; one download for many
 //!          ↓     →  stamp                          verified before, unchanged since
 //!        repository, tree                          the layout on disk
 //! settings, name, retry, disk, trust: leaves
@@ -19,6 +19,7 @@ mod disk;
 mod download;
 mod exclusive;
 mod fetch;
+mod hashing;
 mod name;
 mod network;
 mod partial;

@@ -11,13 +11,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use once_cell::sync::Lazy;
 
 use super::disk;
+use super::hashing::Hashing;
 use super::name::Etag;
 use super::repository::{Repository, has_ended, is_own, unique};
 use super::tree::Entry;
-use crate::digest::{Digest, Digests};
+use crate::digest::Digests;
 use crate::error::{Error, Result};
 
 const ENDING: &str = ".incomplete";
@@ -40,7 +42,7 @@ fn open_here() -> MutexGuard<'static, HashSet<PathBuf>> {
 pub(super) struct Partial {
     path: PathBuf,
     file: File,
-    digest: Digest,
+    hashing: Hashing,
     length: u64,
     entry: Entry,
 }
@@ -65,7 +67,7 @@ impl Partial {
         let path = blobs.join(format!("{}.{}{ENDING}", entry.etag.as_str(), unique()));
         let file = create(&path)?;
         open_here().insert(path.clone());
-        let mut partial = Partial { path, file, digest: digest_of(entry), length: 0, entry: entry.clone() };
+        let mut partial = Partial { path, file, hashing: Hashing::of(entry), length: 0, entry: entry.clone() };
         if let Some(left) = copied {
             // What cannot be read is downloaded.
             if let Ok(file) = File::open(&left.path) {
@@ -79,12 +81,15 @@ impl Partial {
     }
 
     fn take_over(&mut self, mut from: File, length: u64) -> Result<()> {
-        let mut buffer = vec![0; 1 << 20];
         while self.length < length {
-            let most = usize::try_from(length - self.length).unwrap_or(usize::MAX).min(buffer.len());
-            match from.read(&mut buffer[..most]) {
+            let most = usize::try_from(length - self.length).unwrap_or(usize::MAX).min(1 << 20);
+            let mut buffer = vec![0; most];
+            match from.read(&mut buffer) {
                 Ok(0) | Err(_) => return Ok(()),
-                Ok(read) => self.append(&buffer[..read])?,
+                Ok(read) => {
+                    buffer.truncate(read);
+                    self.append(buffer.into())?;
+                }
             }
         }
         Ok(())
@@ -96,10 +101,10 @@ impl Partial {
     }
 
     /// Adds the next bytes.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|source| self.unwritable(source))?;
-        self.digest.update(bytes);
+    pub fn append(&mut self, bytes: Bytes) -> Result<()> {
+        self.file.write_all(&bytes).map_err(|source| self.unwritable(source))?;
         self.length += bytes.len() as u64;
+        self.hashing.update(bytes);
         Ok(())
     }
 
@@ -107,13 +112,13 @@ impl Partial {
     pub fn restart(&mut self) -> Result<()> {
         let emptied = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
         emptied.map_err(|source| self.unwritable(source))?;
-        (self.digest, self.length) = (digest_of(&self.entry), 0);
+        (self.hashing, self.length) = (Hashing::of(&self.entry), 0);
         Ok(())
     }
 
     /// The digests, where all bytes are here and are the right ones; else the hash that they have.
-    pub fn check(&self) -> std::result::Result<Digests, String> {
-        let digests = self.digest.clone().finish();
+    pub fn check(&mut self) -> std::result::Result<Digests, String> {
+        let digests = self.hashing.digests();
         let found = match &self.entry.etag {
             Etag::Sha256(_) => &digests.sha256,
             Etag::Git(_) => digests.git.as_ref().unwrap_or(&digests.sha256),
@@ -193,13 +198,6 @@ impl Drop for Partial {
 fn create(path: &Path) -> Result<File> {
     let file = File::options().read(true).write(true).create_new(true).open(path);
     file.map_err(|source| Error::unwritable(path, source))
-}
-
-fn digest_of(entry: &Entry) -> Digest {
-    match entry.etag {
-        Etag::Sha256(_) => Digest::sha256(),
-        Etag::Git(_) => Digest::git(entry.size),
-    }
 }
 
 /// Removes what nobody comes back for: partial files of more than a day ago, by anybody, those of files that are there, and
