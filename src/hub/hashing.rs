@@ -12,13 +12,22 @@ use crate::digest::{Digest, Digests};
 
 /// From this size on a thread is worth its start.
 const LARGE: u64 = 4 << 20;
-/// Pieces that may wait to be hashed: some megabytes at most.
-const WAITING: usize = 64;
+/// Bytes that are handed over at a time: waking the thread for each piece of the network costs more than hashing it.
+const PARCEL: usize = 512 << 10;
+/// Parcels that may wait to be hashed.
+const WAITING: usize = 16;
 
 /// Takes in the bytes of a file.
 pub(super) enum Hashing {
     Here(Digest),
-    Beside { pieces: SyncSender<Bytes>, thread: JoinHandle<Digest> },
+    Beside(Beside),
+}
+
+pub(super) struct Beside {
+    parcels: SyncSender<Vec<Bytes>>,
+    parcel: Vec<Bytes>,
+    bytes: usize,
+    thread: JoinHandle<Digest>,
 }
 
 impl Hashing {
@@ -32,40 +41,59 @@ impl Hashing {
     }
 
     fn beside(digest: Digest) -> Self {
-        let (pieces, waiting) = sync_channel::<Bytes>(WAITING);
+        let (parcels, waiting) = sync_channel::<Vec<Bytes>>(WAITING);
         let for_thread = digest.clone();
         let thread = std::thread::Builder::new().name("vecrank-hash".into()).spawn(move || {
             let mut digest = for_thread;
-            waiting.iter().for_each(|piece| digest.update(&piece));
+            waiting.iter().flatten().for_each(|piece| digest.update(&piece));
             digest
         });
         // Without a thread it takes longer.
-        thread.map_or(Hashing::Here(digest), |thread| Hashing::Beside { pieces, thread })
+        thread.map_or(Hashing::Here(digest), |thread| {
+            Hashing::Beside(Beside { parcels, parcel: Vec::new(), bytes: 0, thread })
+        })
     }
 
     /// Takes in the next bytes.
     pub fn update(&mut self, bytes: Bytes) {
         match self {
             Hashing::Here(digest) => digest.update(&bytes),
-            // The other end goes only when this one has.
-            Hashing::Beside { pieces, .. } => drop(pieces.send(bytes)),
+            Hashing::Beside(beside) => {
+                beside.bytes += bytes.len();
+                beside.parcel.push(bytes);
+                if beside.bytes >= PARCEL {
+                    beside.hand_over();
+                }
+            }
         }
     }
 
     /// The digests of all bytes so far. More may follow.
     pub fn digests(&mut self) -> Digests {
-        if let Hashing::Beside { .. } = self {
-            let beside = std::mem::replace(self, Hashing::Here(Digest::sha256()));
-            if let Hashing::Beside { pieces, thread } = beside {
-                drop(pieces);
-                // A thread that panicked has hashed nothing, and nothing is the digest of no file.
-                *self = Hashing::Here(thread.join().unwrap_or_else(|_| Digest::sha256()));
-            }
-        }
+        // Put in its place for a moment; the digest of nothing is that of no file that is large.
+        *self = match std::mem::replace(self, Hashing::Here(Digest::sha256())) {
+            Hashing::Beside(beside) => Hashing::Here(beside.finish()),
+            here => here,
+        };
         match self {
             Hashing::Here(digest) => digest.clone().finish(),
-            Hashing::Beside { .. } => Digest::sha256().finish(),
+            Hashing::Beside(_) => Digest::sha256().finish(),
         }
+    }
+}
+
+impl Beside {
+    fn hand_over(&mut self) {
+        self.bytes = 0;
+        // The other end goes only when this one has.
+        drop(self.parcels.send(std::mem::take(&mut self.parcel)));
+    }
+
+    fn finish(mut self) -> Digest {
+        self.hand_over();
+        drop(self.parcels);
+        // A thread that panicked has hashed nothing.
+        self.thread.join().unwrap_or_else(|_| Digest::sha256())
     }
 }
 
@@ -77,7 +105,7 @@ mod tests {
     fn beside_and_here_are_one_digest() {
         let mut expected = Digest::git(5_000_000);
         let mut hashing = Hashing::of(&Entry { size: 5_000_000, etag: Etag::Git("0".repeat(40)) });
-        assert!(matches!(hashing, Hashing::Beside { .. }));
+        assert!(matches!(hashing, Hashing::Beside(_)));
         for piece in 0..500_u32 {
             let bytes: Vec<u8> = (0..10_000_u32).map(|at| (at * piece % 251) as u8).collect();
             expected.update(&bytes);
