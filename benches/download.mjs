@@ -1,8 +1,8 @@
 // How fast a large file comes from a Hub on loopback, beside a plain download of the same bytes that checks nothing.
 //
-//   node benches/download.mjs [megabytes] [rounds]
+//   node benches/download.mjs [megabytes] [rounds] [megabytes a second]
 //
-// The Hub runs in a process of its own. Both sides write to the same disk and take turns. What was downloaded is compared with what was sent.
+// The Hub runs in a process of its own, as fast as it can or at a given rate. Both sides write to the same disk and take turns. What was downloaded is compared with what was sent.
 
 import { fork } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
@@ -19,8 +19,9 @@ const FILE = 'onnx/model.onnx_data'
 const model = fileURLToPath(new URL('../tests/fixtures/zoo/bert-mean', import.meta.url))
 
 /** The other process: a Hub with a model whose graph has a large file beside it. */
-async function serve(megabytes) {
+async function serve(megabytes, rate) {
   const hub = await FakeHub.start()
+  if (rate > 0) hub.fault({ file: FILE }, { rate: rate * 1e6 })
   const files = Object.fromEntries(
     ['modules.json', 'config.json', 'tokenizer.json', 'tokenizer_config.json', '1_Pooling/config.json', 'onnx/model.onnx'].map((name) => [
       name,
@@ -67,8 +68,8 @@ async function byFetch({ url, commit }, folder) {
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 
-async function main(megabytes, rounds) {
-  const child = fork(fileURLToPath(import.meta.url), ['serve', String(megabytes)])
+async function main(megabytes, rounds, rate) {
+  const child = fork(fileURLToPath(import.meta.url), ['serve', String(megabytes), String(rate)])
   process.on('exit', () => child.kill())
   const hub = await new Promise((resolve) => child.once('message', resolve))
   const sides = { vecrank: byVecrank, 'fetch, nothing checked': byFetch }
@@ -92,10 +93,10 @@ async function main(megabytes, rounds) {
 }
 
 if (process.argv[2] === 'serve') {
-  await serve(Number(process.argv[3]))
+  await serve(Number(process.argv[3]), Number(process.argv[4]))
 } else {
   // Whatever comes of it, the Hub's process would keep this one alive.
-  main(Number(process.argv[2] ?? 400), Number(process.argv[3] ?? 5)).then(
+  main(Number(process.argv[2] ?? 400), Number(process.argv[3] ?? 5), Number(process.argv[4] ?? 0)).then(
     () => process.exit(),
     (error) => {
       console.error(error)
