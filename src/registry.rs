@@ -63,11 +63,19 @@ impl OnHub {
     }
 }
 
+/// What the handles on a model share. Calls in flight hold the engine alone: a model is shared as long as it has a handle,
+/// and not for the moment longer that its last call takes to end.
+#[derive(Debug)]
+pub struct Holding {
+    /// The model.
+    pub engine: Arc<Engine>,
+}
+
 /// A loaded model and how it was come by.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The model.
-    pub engine: Arc<Engine>,
+    pub holding: Arc<Holding>,
     /// Of a model from the Hub.
     pub hub: Option<Provenance>,
 }
@@ -128,7 +136,7 @@ enum Key {
 
 enum Slot {
     Loading(Flight),
-    Loaded(Weak<Engine>),
+    Loaded(Weak<Holding>),
 }
 
 struct Flight {
@@ -164,10 +172,10 @@ pub fn get_or_load(origin: Origin, mut options: LoadOptions, wait: Arc<Wait>, re
         // Two names of one folder are one model.
         options.path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
         if let Some(Slot::Loaded(model)) = models.get(&Key::Model(options.clone()))
-            && let Some(engine) = model.upgrade()
+            && let Some(holding) = model.upgrade()
         {
             drop(models);
-            return reply.send(Ok(Loaded { engine, hub: None }));
+            return reply.send(Ok(Loaded { holding, hub: None }));
         }
     }
     let key = Key::Asked(origin.clone(), options.clone());
@@ -199,8 +207,8 @@ fn load(origin: &Origin, mut options: LoadOptions, loading: &Arc<Loading>) -> Re
     let asked = match origin {
         Origin::Folder(_) => {
             let path = options.path.clone();
-            let engine = shared(options, &|| ModelFolder::open(&path), loading)?;
-            return Ok(Loaded { engine, hub: None });
+            let holding = shared(options, &|| ModelFolder::open(&path), loading)?;
+            return Ok(Loaded { holding, hub: None });
         }
         Origin::Hub(asked) => asked,
     };
@@ -210,7 +218,7 @@ fn load(origin: &Origin, mut options: LoadOptions, loading: &Arc<Loading>) -> Re
     options.base = opened.base.as_ref().map(|base| base.folder());
     let pinned = opened.snapshots().filter_map(|snapshot| snapshot.pinned());
     options.pinned = pinned.reduce(|all, next| all + &next);
-    let engine = shared(options, &|| Ok(opened.folder()), loading).map_err(|error| opened.explain(error))?;
+    let holding = shared(options, &|| Ok(opened.folder()), loading).map_err(|error| opened.explain(error))?;
     opened.settle(loading);
     let provenance = Provenance {
         commit: opened.snapshot.commit.to_string(),
@@ -218,7 +226,7 @@ fn load(origin: &Origin, mut options: LoadOptions, loading: &Arc<Loading>) -> Re
         base: opened.base.as_ref().map(|base| (base.request.id.to_string(), base.commit.to_string())),
         warnings: loading.warnings(),
     };
-    Ok(Loaded { engine, hub: Some(provenance) })
+    Ok(Loaded { holding, hub: Some(provenance) })
 }
 
 /// The model of a folder that is known: the one that is loaded or being loaded, or a new one.
@@ -226,13 +234,13 @@ fn shared(
     options: LoadOptions,
     folder: &dyn Fn() -> Result<ModelFolder>,
     loading: &Arc<Loading>,
-) -> Result<Arc<Engine>> {
+) -> Result<Arc<Holding>> {
     let key = Key::Model(options.clone());
     loop {
         let mut models = models();
         let other = match models.get_mut(&key) {
             Some(Slot::Loaded(model)) => match model.upgrade() {
-                Some(engine) => return Ok(engine),
+                Some(holding) => return Ok(holding),
                 None => None,
             },
             Some(Slot::Loading(flight)) => {
@@ -247,13 +255,14 @@ fn shared(
             let flight = Flight { loading: loading.clone(), held: true, waiting: Vec::new() };
             models.insert(key.clone(), Slot::Loading(flight));
             drop(models);
-            let result = caught(|| Engine::load_from(&folder()?, options)).map(Arc::new);
+            let result = caught(|| Engine::load_from(&folder()?, options));
+            let result = result.map(|engine| Arc::new(Holding { engine: Arc::new(engine) }));
             return share(&key, loading, result);
         };
         drop(models);
         loop {
             match answer.recv_timeout(Duration::from_millis(20)) {
-                Ok(Ok(loaded)) => return Ok(loaded.engine),
+                Ok(Ok(loaded)) => return Ok(loaded.holding),
                 // It was stopped because nobody waited for it; here somebody does.
                 Ok(Err(error)) if error.is_cancelled() && !loading.is_stopped() => break,
                 Ok(Err(error)) => return Err(error),
@@ -266,15 +275,15 @@ fn shared(
 }
 
 /// Keeps a model for later callers, and answers those who wait for it.
-fn share(key: &Key, loading: &Arc<Loading>, result: Result<Arc<Engine>>) -> Result<Arc<Engine>> {
+fn share(key: &Key, loading: &Arc<Loading>, result: Result<Arc<Holding>>) -> Result<Arc<Holding>> {
     let (answer, kept) = match result {
-        Ok(engine) => (Ok(Loaded { engine: engine.clone(), hub: None }), Ok(engine)),
+        Ok(holding) => (Ok(Loaded { holding: holding.clone(), hub: None }), Ok(holding)),
         Err(error) => {
             let error = Arc::new(error);
             (Err(Error::Shared(error.clone())), Err(Error::Shared(error)))
         }
     };
-    let slot = kept.as_ref().ok().map(|engine| Slot::Loaded(Arc::downgrade(engine)));
+    let slot = kept.as_ref().ok().map(|holding| Slot::Loaded(Arc::downgrade(holding)));
     settle(key, loading, answer, slot);
     kept
 }
@@ -294,10 +303,16 @@ fn settle(key: &Key, loading: &Arc<Loading>, result: Result<Loaded>, after: Opti
     let Some(Slot::Loading(flight)) = slot else { return };
     match result {
         Ok(mut loaded) => {
-            for waiter in flight.waiting {
+            let mut waiting = flight.waiting;
+            let last = waiting.pop();
+            for waiter in waiting {
                 waiter.reply.send(Ok(loaded.clone()));
                 // Said once, however many wait.
                 loaded.hub.iter_mut().for_each(|hub| hub.warnings.clear());
+            }
+            // Nothing is held here once the last one has it: who gives it back at once finds it gone.
+            if let Some(waiter) = last {
+                waiter.reply.send(Ok(loaded));
             }
         }
         Err(error) => {

@@ -14,7 +14,7 @@ use crate::embedder::{self, EmbeddingHead};
 use crate::engine::{self, Answer, Engine};
 use crate::error::{Error, Result};
 use crate::options::Product;
-use crate::registry::{self, Loaded, Provenance, Wait};
+use crate::registry::{self, Holding, Loaded, Provenance, Wait};
 use crate::reranker::{self, ScoreHead};
 use crate::session::{OutputKind, runtime_version};
 use crate::spec::HeadSpec;
@@ -24,8 +24,8 @@ use crate::spec::HeadSpec;
 pub fn load<'env>(env: &'env Env, options: LoadOptions, wait: &LoadWait) -> napi::Result<Object<'env>> {
     let (model, source) = (options.model.clone(), options.source.clone());
     let (reply, promise) = promise(env, move |result: Result<Loaded>| {
-        LoadOutcome::from(result.map(|Loaded { engine, hub }| Model {
-            engine: Mutex::new(Some(engine)),
+        LoadOutcome::from(result.map(|Loaded { holding, hub }| Model {
+            holding: Mutex::new(Some(holding)),
             model,
             source,
             hub,
@@ -89,7 +89,7 @@ impl Ticket {
 /// A handle on a loaded model.
 #[napi]
 pub struct Model {
-    engine: Mutex<Option<Arc<Engine>>>,
+    holding: Mutex<Option<Arc<Holding>>>,
     model: String,
     source: String,
     hub: Option<Provenance>,
@@ -98,7 +98,8 @@ pub struct Model {
 #[napi]
 impl Model {
     fn engine(&self) -> Result<Arc<Engine>> {
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::Disposed)
+        let holding = self.holding.lock().unwrap_or_else(PoisonError::into_inner);
+        holding.as_ref().map(|holding| holding.engine.clone()).ok_or(Error::Disposed)
     }
 
     /// `ModelInfo` as JSON, or an empty string once the handle is disposed.
@@ -205,18 +206,19 @@ impl Model {
     /// Ends this handle. The session goes with its last holder, on another thread: freeing weights takes time.
     #[napi(catch_unwind)]
     pub fn dispose(&self) {
-        release(self.engine.lock().unwrap_or_else(PoisonError::into_inner).take());
+        release(self.holding.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
 impl Drop for Model {
     fn drop(&mut self) {
-        release(self.engine.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        release(self.holding.get_mut().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
-fn release(engine: Option<Arc<Engine>>) {
-    if let Some(engine) = engine {
+fn release(holding: Option<Arc<Holding>>) {
+    // At once: the next load of an equal model is a new one.
+    if let Some(Holding { engine }) = holding.and_then(Arc::into_inner) {
         // Where no thread can be had, the closure is dropped here, and the engine with it.
         let _ = std::thread::Builder::new().name("vecrank-release".into()).spawn(move || drop(engine));
     }

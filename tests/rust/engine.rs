@@ -4,13 +4,12 @@
 use super::zoo;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use vecrank::embedder::{Embeddings, embed};
 use vecrank::engine::{Answer, Engine, Ticket};
 use vecrank::head::OutputData;
 use vecrank::options::{EmbedOptions, LoadOptions, Product};
-use vecrank::registry::Origin;
+use vecrank::registry::{Holding, Origin};
 use vecrank::reply::pair;
 use vecrank::tokenizer::Part;
 use vecrank::{Error, registry, session};
@@ -125,16 +124,15 @@ fn equal_options_share_one_model() {
             wait
         })
         .collect();
-    let engines: Vec<Arc<Engine>> = waits.into_iter().map(|wait| wait().unwrap().engine).collect();
-    assert!(engines.iter().all(|engine| Arc::ptr_eq(engine, &engines[0])));
-    let freed = Arc::downgrade(&engines[0]);
-    drop(engines);
-    // The thread that loaded it lets go of it right after the last reply.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while freed.upgrade().is_some() {
-        assert!(Instant::now() < deadline, "the registry keeps the model alive");
-        std::thread::yield_now();
-    }
+    let holdings: Vec<Arc<Holding>> = waits.into_iter().map(|wait| wait().unwrap().holding).collect();
+    assert!(holdings.iter().all(|holding| Arc::ptr_eq(holding, &holdings[0])));
+    let (freed, call) = (Arc::downgrade(&holdings[0]), holdings[0].engine.clone());
+    drop(holdings);
+    assert!(freed.upgrade().is_none(), "the registry keeps the model alive");
+    // A call that is still under way keeps its model, and shares it with nobody new.
+    let (reply, wait) = pair();
+    registry::get_or_load(origin, options, Arc::default(), reply);
+    assert!(!Arc::ptr_eq(&wait().unwrap().holding.engine, &call));
 }
 
 #[test]
