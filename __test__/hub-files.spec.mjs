@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Embedder, Reranker } from 'vecrank'
 import { assertSameVector, failure, golden, tiny, tinyOf } from './fixtures.mjs'
+import { NEEDED, contents } from './hub/cli.mjs'
 import { FakeHub } from './hub/hub.mjs'
-import { assertSound, filesIn, temporary, world, zoo } from './hub/world.mjs'
+import { assertSound, temporary, world, zoo } from './hub/world.mjs'
 
 const TEXTS = ['A query about rivers.', '', 'Two documents, one of them longer than the other one, to fill a batch.']
 
 /** The files that were sent. */
 const fetched = (hub) => [...new Set(hub.requests.filter(({ file, status }) => file && status < 300).map(({ file }) => file))].sort()
-const contents = (folder) => Object.fromEntries(filesIn(folder).map((file) => [file, readFileSync(join(folder, file))]))
 
 test('every tiny embedder gives over the Hub what it gives from a folder', async (t) => {
   const hub = await FakeHub.start({ resolveCache: true })
@@ -52,16 +52,7 @@ test('a model of the Hub gives the vectors of the reference, fetches what it nee
   const { single } = runs.find((run) => run.id === 'encode')
   const vectors = await embedder.embed(texts.map(({ text }) => text))
   vectors.forEach((vector, index) => assertSameVector(vector, single[index], `text ${index}`))
-  assert.deepEqual(fetched(hub), [
-    '1_Pooling/config.json',
-    'config.json',
-    'config_sentence_transformers.json',
-    'modules.json',
-    'onnx/model.onnx',
-    'sentence_bert_config.json',
-    'tokenizer.json',
-    'tokenizer_config.json',
-  ])
+  assert.deepEqual(fetched(hub), NEEDED)
   for (const file of fetched(hub)) assert.equal(hub.count({ method: 'GET', file, status: 200 }), 1, file)
   const info = await embedder.info()
   assert.deepEqual(
@@ -76,7 +67,7 @@ test('a model of the Hub gives the vectors of the reference, fetches what it nee
 const fp32 = readFileSync(zoo('bert-mean') + '/onnx/model.onnx')
 /** The files of the model without its graph. */
 const bare = () => {
-  const files = contents(zoo('bert-mean'))
+  const files = contents('bert-mean')
   for (const file of Object.keys(files)) if (file.endsWith('.onnx') || file === 'golden.json') delete files[file]
   return files
 }
@@ -161,7 +152,7 @@ const small = ['modules.json', 'config_sentence_transformers.json', 'sentence_be
 
 /** A conversion: everything of `model` but the small files of sentence-transformers. */
 function conversion(model, card) {
-  const files = contents(zoo(model))
+  const files = contents(model)
   for (const file of [...small, '2_Normalize/config.json', 'golden.json']) delete files[file]
   return card === undefined ? files : { ...files, 'README.md': card }
 }
@@ -169,7 +160,7 @@ const cardOf = (yaml) => `---\nlicense: mit\n${yaml}\n---\n# A conversion\n`
 
 test('a conversion takes the small files of the repository that its card names', async (t) => {
   const { hub, load, cacheDir, options } = await world(t, { model: 'bert-cls' })
-  const base = hub.add('owner/original', contents(zoo('bert-cls')))
+  const base = hub.add('owner/original', contents('bert-cls'))
   hub.add('owner/conversion', conversion('bert-cls', cardOf('base_model:\n- owner/original')))
   const embedder = await load({}, 'owner/conversion')
   assert.deepEqual(await embedder.embed(TEXTS), await (await Embedder.load(zoo('bert-cls'))).embed(TEXTS))
@@ -197,7 +188,7 @@ test('no base, several, one that lends nothing, one that is hidden: assumed alou
   const { hub, load } = await world(t)
   hub.token = 'hf_x'
   hub.add('owner/plain', conversion('bert-mean'))
-  hub.add('owner/private', contents(zoo('bert-cls')), { isPrivate: true })
+  hub.add('owner/private', contents('bert-cls'), { isPrivate: true })
   const cards = {
     none: undefined,
     several: cardOf('base_model:\n- zoo/bert-mean\n- owner/plain'),
