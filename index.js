@@ -184,8 +184,10 @@ async function withShared(Class, options, use) {
   const unlisten = listener && instance[LISTEN](listener)
   try {
     // One signal ends the call's work as well; of two, the second can only end the wait.
-    const using = signal === undefined ? use(instance, rest) : rest.signal === undefined ? use(instance, { ...rest, signal }) : underSignal(signal, () => use(instance, rest))
-    const result = await using
+    let result
+    if (signal === undefined) result = await use(instance, rest)
+    else if (rest.signal === undefined) result = await use(instance, { ...rest, signal })
+    else result = await underSignal(signal, () => use(instance, rest))
     if (failure !== undefined) throw failure.error
     return result
   } finally {

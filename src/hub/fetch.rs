@@ -19,10 +19,7 @@ const AT_ONCE: usize = 4;
 
 impl Source for Snapshot {
     fn has(&self, relative: &str) -> Result<bool> {
-        if matches!(self.presence(relative), Presence::Unknown) {
-            self.tree()?;
-        }
-        match self.presence(relative) {
+        match self.found_out(relative)? {
             Presence::Cached | Presence::Missing => Ok(true),
             Presence::Absent => {
                 self.note_absent(relative);
@@ -55,11 +52,7 @@ impl Snapshot {
             if self.state().used.contains_key(*path) {
                 continue;
             }
-            let mut presence = self.presence(path);
-            if matches!(presence, Presence::Unknown) && self.tree()?.is_some() {
-                presence = self.presence(path);
-            }
-            match presence {
+            match self.found_out(path)? {
                 Presence::Cached => match self.check(path)? {
                     Ok(()) => {}
                     Err(damage) => wanted.push((*path, Some(damage))),

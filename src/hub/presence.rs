@@ -49,6 +49,14 @@ impl Snapshot {
         }
     }
 
+    /// The same, and where the cache does not tell, the Hub is asked for its list.
+    pub(super) fn found_out(&self, path: &str) -> Result<Presence> {
+        match self.presence(path) {
+            Presence::Unknown if self.tree()?.is_some() => Ok(self.presence(path)),
+            presence => Ok(presence),
+        }
+    }
+
     /// The commit's list, where it is known without asking.
     pub(super) fn known_tree(&self) -> Option<Arc<Tree>> {
         let mut state = self.state();
