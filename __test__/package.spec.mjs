@@ -61,7 +61,7 @@ test('a second copy of the package (hot reload) uses the same instances', async 
 
 test('every listed file exists and every script of the face is listed', () => {
   const { files, exports } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
-  for (const name of ['index.js', 'index.d.ts', 'lib', 'binding.js', 'binding.d.ts']) {
+  for (const name of ['index.js', 'index.d.ts', 'lib', 'bin']) {
     assert.ok(files.includes(name), name)
     assert.ok(existsSync(path.join(root, name)), name)
   }
@@ -79,8 +79,22 @@ test('an addon or library that cannot be loaded is ERR_RUNTIME with the fix', as
   const missing = await attempt({ VECRANK_ONNXRUNTIME: path.join(root, 'no-such-library.so') })
   check(missing)
   assert.match(missing.message, /no-such-library/)
-  // The loader of the addon fails as it would where the platform's file is missing.
-  const broken = await attempt({}, `const Module = require('node:module'); const load = Module._load; Module._load = function (name, ...rest) { if (/binding\\.js$/.test(name)) throw new Error('Cannot find native binding', { cause: [new Error('no file for this platform')] }); return load.call(this, name, ...rest) }`)
+  // The addon fails to open as it would where the platform's package is missing.
+  const broken = await attempt({}, `process.dlopen = () => { throw new Error('no file for this platform') }`)
   check(broken)
-  assert.match(broken.message, /Tried:[^]*Cannot find native binding[^]*no file for this platform[^]*npm run build/)
+  assert.match(broken.message, /Tried:[^]*no file for this platform[^]*Cannot find module 'vecrank-/)
+})
+
+test('where native code cannot run, the same names are there and say so', async () => {
+  const elsewhere = require('../lib/elsewhere.js')
+  assert.deepEqual(Object.keys(elsewhere).sort(), NAMES)
+  const { exports } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
+  for (const condition of ['edge-light', 'workerd', 'browser']) assert.equal(exports['.'][condition], './lib/elsewhere.js')
+  const refuses = (error) => error instanceof elsewhere.VecrankError && error.code === 'ERR_RUNTIME' && /runtime = 'nodejs'/.test(error.message)
+  for (const name of ['embed', 'rerank']) await assert.rejects(elsewhere[name]('a', []), refuses)
+  for (const name of ['Embedder', 'Reranker']) {
+    assert.throws(() => new elsewhere[name](), refuses)
+    await assert.rejects(elsewhere[name].load(), refuses)
+  }
+  for (const name of ['topK', 'dot', 'cosineSimilarity']) assert.throws(() => elsewhere[name](), refuses)
 })

@@ -3,67 +3,91 @@
 /**
  * The native addon, loaded when it is first needed and not when the package is required: a program that only imports a type or prints its
  * help pays nothing, and an addon that cannot be loaded is an error of the call, with a code, not of an `import`.
+ *
+ * It comes from the platform's package (`vecrank-linux-x64-gnu` and so on), or, in a clone of the repository, from the build beside this
+ * folder. Why not napi's generated loader: it knows neither ONNX Runtime's library nor our platforms, and cannot say what to do.
  */
 
+const fs = require('node:fs')
 const path = require('node:path')
-const { VecrankError } = require('./errors.js')
+const { Diagnosis } = require('./diagnosis.js')
+const { onnxruntime } = require('./onnxruntime.js')
+const { onDisk, platform } = require('./platform.js')
+const { version } = require('../package.json')
 
-const LIBRARIES = {
-  linux: 'libvecrank-onnxruntime.so.1',
-  darwin: 'libvecrank-onnxruntime.dylib',
-  win32: 'vecrank-onnxruntime.dll',
-}
+/** ONNX Runtime's library as a build from source puts it beside the addon. */
+const BUILT = { linux: 'libvecrank-onnxruntime.so.1', darwin: 'libvecrank-onnxruntime.dylib', win32: 'vecrank-onnxruntime.dll' }
 
 let loaded
 
 /** @returns the native binding; throws `ERR_RUNTIME`. A failure is not kept: the next call tries again. */
 function addon() {
   if (loaded === undefined) {
-    const library = onnxruntime()
-    const binding = open()
-    binding.initialize(library)
+    const name = platform()
+    const { binding, shipped } = open(name)
+    binding.initialize(onnxruntime(name, shipped))
     loaded = binding
   }
   return loaded
 }
 
-/** Where ONNX Runtime's library is. Only a path is made here; the native side opens the file with the first model. */
-function onnxruntime() {
-  const chosen = process.env.VECRANK_ONNXRUNTIME
-  if (chosen) {
-    if (path.isAbsolute(chosen)) return chosen
-    // A relative path would let the working folder decide which native code runs.
-    throw new VecrankError('ERR_RUNTIME', `VECRANK_ONNXRUNTIME is ${JSON.stringify(chosen)}; it must be the absolute path of ONNX Runtime's library.`)
+function open(name) {
+  const diagnosis = new Diagnosis(name)
+  for (const source of [built, installed]) {
+    const files = source(name, diagnosis)
+    if (files === undefined) continue
+    try {
+      const binding = require(onDisk(files.addon))
+      if (typeof binding.version !== 'function' || binding.version() !== version) throw ofVersion(files.addon, binding)
+      return { binding, shipped: files.onnxruntime && onDisk(files.onnxruntime) }
+    } catch (error) {
+      diagnosis.tried(error)
+    }
   }
-  const name = LIBRARIES[process.platform]
-  if (name) return path.join(__dirname, '..', name)
-  throw new VecrankError(
-    'ERR_RUNTIME',
-    `vecrank has no ONNX Runtime for ${process.platform}. Set VECRANK_ONNXRUNTIME to the absolute path of such a library, or use one of: ${Object.keys(LIBRARIES).join(', ')}.`,
-  )
+  throw diagnosis.error()
 }
 
-function open() {
+/** A build from source, where there is one. */
+function built(name) {
+  const file = path.join(__dirname, '..', `vecrank.${name}.node`)
+  return fs.existsSync(file) ? { addon: file, onnxruntime: path.join(__dirname, '..', BUILT[process.platform]) } : undefined
+}
+
+/**
+ * The files of the platform's package. Every name is written out, as bundlers and file tracers follow a literal `require` and nothing else, and
+ * the `try` is here, as it tells them that a package which is not there is no fault.
+ */
+function installed(name, diagnosis) {
   try {
-    return require('../binding.js')
-  } catch (cause) {
-    const tried = reasons(cause).map((reason) => `\n  - ${reason}`).join('')
-    throw new VecrankError(
-      'ERR_RUNTIME',
-      `The native addon of vecrank could not be loaded on ${process.platform}-${process.arch} with Node ${process.version}. Tried:${tried}\n` +
-        'Install again without --omit=optional and without --no-optional, on the platform that runs it (not copied from another one); in a clone of the repository run `npm run build`.',
-      { cause },
-    )
+    switch (name) {
+      case 'linux-x64-gnu':
+        return require('vecrank-linux-x64-gnu')
+      case 'linux-arm64-gnu':
+        return require('vecrank-linux-arm64-gnu')
+      case 'linux-x64-musl':
+        return require('vecrank-linux-x64-musl')
+      case 'linux-arm64-musl':
+        return require('vecrank-linux-arm64-musl')
+      case 'darwin-arm64':
+        return require('vecrank-darwin-arm64')
+      case 'win32-x64-msvc':
+        return require('vecrank-win32-x64-msvc')
+      case 'win32-arm64-msvc':
+        return require('vecrank-win32-arm64-msvc')
+      default:
+        return undefined
+    }
+  } catch (error) {
+    diagnosis.tried(error)
+    return undefined
   }
 }
 
-/** Every message in a loader's error: the generated loader keeps its attempts as a chain of causes, or as a list of errors. */
-function reasons(error, found = []) {
-  if (found.length >= 16 || error === null || typeof error !== 'object') return found
-  const first = String(error.message).split('\n')[0]
-  if (!found.includes(first)) found.push(first)
-  for (const inner of Array.isArray(error.cause) ? error.cause : [error.cause]) reasons(inner, found)
-  return found
+function ofVersion(file, binding) {
+  const found = typeof binding.version === 'function' ? binding.version() : 'another program'
+  const error = new Error(`${file} is ${found}, but this is vecrank ${version}`)
+  error.code = 'VERSION'
+  return error
 }
 
 module.exports = { addon }

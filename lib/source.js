@@ -11,6 +11,7 @@ const { createRequire } = require('node:module')
 const path = require('node:path')
 const { fileURLToPath } = require('node:url')
 const { VecrankError, argumentError, expected } = require('./errors.js')
+const { onDisk } = require('./platform.js')
 const { isObject } = require('./shape.js')
 
 const DEFAULTS = {
@@ -62,8 +63,10 @@ function resolve(kind, identity) {
   const looked = []
   for (const base of bases()) {
     const manifest = findPackage(identity.model, base, looked)
-    if (manifest !== undefined) return { ...identity, path: modelFolder(identity.model, manifest) }
+    if (manifest !== undefined) return { ...identity, path: onDisk(modelFolder(identity.model, manifest)) }
   }
+  const own = ownPackage(identity.model)
+  if (own !== undefined) return { ...identity, path: onDisk(own.path) }
   // Nobody has named a model: without the package that holds one, the default is the Hub's.
   if (identity.isDefault) return { source: 'hub', model: DEFAULTS[kind].hub }
   const folders = [...new Set(looked)].map((place) => `\n  - ${place}`).join('')
@@ -78,6 +81,25 @@ function resolve(kind, identity) {
 function bases() {
   const main = require.main?.filename ?? process.argv[1]
   return [path.join(process.cwd(), 'package.json'), main && path.resolve(main), __filename].filter(Boolean)
+}
+
+/**
+ * The packages that hold the defaults, by literal names: file tracers follow nothing else, and a server that was built with them finds them here.
+ * They are optional peers of this package, so that package managers which hide what is not declared (pnpm, Plug'n'Play) show them to it.
+ */
+function ownPackage(name) {
+  try {
+    switch (name) {
+      case 'vecrank-model-all-minilm-l6-v2':
+        return require('vecrank-model-all-minilm-l6-v2')
+      case 'vecrank-model-reranker-mini':
+        return require('vecrank-model-reranker-mini')
+      default:
+        return undefined
+    }
+  } catch {
+    return undefined
+  }
 }
 
 function findPackage(name, base, looked) {

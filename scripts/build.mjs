@@ -1,13 +1,14 @@
-// `npm run build`: ONNX Runtime's library, then the addon in release mode with its generated loader and types.
+// `npm run build`: ONNX Runtime's library, then the addon in release mode with its generated types.
 //
 // Cargo decides what has to be compiled; when nothing changed, all of this takes a few seconds.
 
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fetchLibrary, root, runScript } from './onnxruntime.mjs'
+import { fetchLibrary } from './onnxruntime.mjs'
+import { root, runScript } from './pypi.mjs'
 
-const options = ['--platform', '--release', '--no-const-enum', '--output-dir', '.', '--js', 'binding.js', '--dts', 'binding.d.ts']
+const options = ['--platform', '--release', '--no-const-enum', '--output-dir', '.', '--no-js', '--dts', 'binding.d.ts']
 
 /** The script of napi's command line, as its package.json names it. */
 function napiCli() {

@@ -2,7 +2,9 @@
 //
 //   node scripts/check.mjs           everything
 //   node scripts/check.mjs test      the tests: addon, Rust, types, Node, models from the Hub
-//   node scripts/check.mjs lint      the rest: format, generated files, clippy, examples
+//   node scripts/check.mjs lint      format, generated files, clippy, examples
+//   node scripts/check.mjs pack      the packed packages, installed by several package managers: npm run test:pack
+//   node scripts/check.mjs e2e       the packed packages in Next.js, a browser and other hosts: npm run test:e2e
 //   node scripts/check.mjs rust node only the named stages
 //
 // Rust is always built in release mode, so that the addon and the tests share their compiled dependencies.
@@ -11,7 +13,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { root } from './onnxruntime.mjs'
+import { root } from './pypi.mjs'
 
 const node = process.execPath
 const spec = /\.spec\.[cm]?js$/
@@ -29,6 +31,15 @@ function tsc() {
   return join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
 }
 
+/** npm itself, run by this Node: on Windows `npm` is a script, which only a shell can start. */
+const npm = process.env.npm_execpath?.endsWith('.js') ? [node, process.env.npm_execpath] : ['npm']
+
+/** The packages under test, and other people's programs that they are tested with. `VECRANK_TARBALLS` names a folder of packages made before. */
+function packed() {
+  const packages = process.env.VECRANK_TARBALLS ? [] : [[node, 'scripts/pack.mjs']]
+  return [...packages, [...npm, 'ci', '--prefix', 'e2e', '--ignore-scripts', '--no-audit', '--no-fund']]
+}
+
 /** Name, the groups it belongs to, the commands, and what to do when one of them fails. In the order they run. */
 const stages = [
   { name: 'format', groups: ['lint'], commands: () => [['cargo', 'fmt', '--check']], advice: 'Run: cargo fmt' },
@@ -37,8 +48,8 @@ const stages = [
     name: 'generated',
     groups: ['lint'],
     commands: () => [
-      ['git', 'ls-files', '--error-unmatch', 'binding.js', 'binding.d.ts', 'Cargo.lock'],
-      ['git', 'diff', '--exit-code', '--', 'binding.js', 'binding.d.ts', 'Cargo.lock'],
+      ['git', 'ls-files', '--error-unmatch', 'binding.d.ts', 'Cargo.lock'],
+      ['git', 'diff', '--exit-code', '--', 'binding.d.ts', 'Cargo.lock'],
     ],
     advice: 'The build has just written these files anew: add them to git.',
   },
@@ -47,7 +58,7 @@ const stages = [
   {
     name: 'node',
     groups: ['test'],
-    commands: () => [[node, '--test', '--test-reporter=spec', ...filesIn('__test__', spec).filter((file) => !ofHub.test(file)), ...filesIn('scripts', spec)]],
+    commands: () => [[node, '--test', '--test-reporter=spec', ...filesIn('__test__', spec).filter((file) => !ofHub.test(file)), ...filesIn('scripts', spec), ...filesIn('.github', spec)]],
   },
   {
     name: 'hub',
@@ -59,6 +70,17 @@ const stages = [
     name: 'clippy',
     groups: ['lint'],
     commands: () => [['cargo', 'clippy', '--release', '--locked', '--all-targets', '--', '-D', 'warnings']],
+  },
+  {
+    name: 'pack',
+    groups: [],
+    commands: () => [...packed(), [node, '--test', '--test-concurrency=2', '--test-reporter=spec', ...filesIn('__test__/pack', spec)]],
+  },
+  {
+    name: 'e2e',
+    groups: [],
+    // One at a time: several of these measure memory and the event loop.
+    commands: () => [...packed(), [node, '--test', '--test-concurrency=1', '--test-reporter=spec', ...filesIn('__test__/e2e', spec)]],
   },
   { name: 'examples', groups: ['lint'], commands: () => filesIn('examples', /\.mjs$/).map((file) => [node, file]) },
 ]

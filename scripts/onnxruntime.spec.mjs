@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { deflateRawSync } from 'node:zlib'
-import { currentPlatform, fetchLibrary, readPins, root, sha256 } from './onnxruntime.mjs'
+import { platform } from '../lib/platform.js'
+import { fetchLibrary, readPins } from './onnxruntime.mjs'
+import { root, sha256 } from './pypi.mjs'
 import { elfHash, replaceSoname } from './soname.mjs'
 import { readFromWheel } from './wheel.mjs'
 
@@ -70,7 +72,7 @@ function crc32(content) {
 }
 
 test('the library in place is the pinned one, and a second fetch leaves it alone', () => {
-  const pin = pins.platforms[currentPlatform()]
+  const pin = pins.platforms[platform()]
   assert.equal(sha256(library()), pin.sha256)
   const start = performance.now()
   fetchLibrary()
@@ -121,7 +123,8 @@ test('a wheel with another digest is thrown away and both digests are named', (c
   })
   mkdirSync(wheels)
   writeFileSync(join(wheels, pin.wheel), wrong)
-  const script = `import { fetchLibrary, runScript } from './scripts/onnxruntime.mjs'
+  const script = `import { fetchLibrary } from './scripts/onnxruntime.mjs'
+    import { runScript } from './scripts/pypi.mjs'
     runScript(() => fetchLibrary({ platform: 'linux-x64-gnu', folder: process.argv[1] }))`
   const env = { ...process.env, XDG_CACHE_HOME: join(folder, 'cache'), PIP_NO_INDEX: '1', PIP_FIND_LINKS: wheels }
   const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script, folder], { cwd: root, env, encoding: 'utf8' })

@@ -6,7 +6,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { downloadWheel, readPins, root, runScript, sha256, unpack } from './onnxruntime.mjs'
+import { readPins, unpack } from './onnxruntime.mjs'
+import { downloadWheel, root, runScript, sha256 } from './pypi.mjs'
 
 runScript(() => {
   const pins = readPins()
@@ -15,7 +16,7 @@ runScript(() => {
   for (const [platform, pin] of Object.entries(pins.platforms)) {
     const folder = mkdtempSync(join(tmpdir(), 'vecrank-pin-'))
     try {
-      const path = downloadWheel(pins.version, pin.platformTag, folder)
+      const path = downloadWheel({ project: 'onnxruntime', version: pins.version, platformTag: pin.platformTag }, folder)
       const wheel = readFileSync(path)
       const member = pin.member.replace(before, pins.version)
       const { library } = unpack(wheel, pins, { ...pin, member })

@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { root } from './onnxruntime.mjs'
+import { root } from './pypi.mjs'
 
 const files = readdirSync(join(root, '__test__'))
   .filter((name) => /^(hub-.*|cli.*)\.spec\.mjs$/.test(name))

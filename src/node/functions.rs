@@ -15,6 +15,13 @@ pub fn initialize(library: String) {
     session::set_library(Path::new(&library));
 }
 
+/// The version of this build, so that packages of different versions are not mixed.
+#[napi(catch_unwind)]
+#[must_use]
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
 /// Cosine of the angle between two vectors of one length; 0 where one is zero.
 #[napi(catch_unwind)]
 pub fn cosine_similarity(a: Float32Array, b: Float32Array) -> f64 {

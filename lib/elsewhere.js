@@ -1,0 +1,50 @@
+'use strict'
+
+/**
+ * What stands in for vecrank where native code cannot run: edge runtimes and browsers (the conditions `edge-light`, `workerd` and `browser` of
+ * package.json). Importing it works, so that code shared with a server does too; every use says what is wrong.
+ */
+
+class VecrankError extends Error {
+  constructor(code, message, options) {
+    super(message, options)
+    this.code = code
+  }
+}
+Object.defineProperty(VecrankError.prototype, 'name', { value: 'VecrankError', configurable: true, writable: true })
+
+function refuse() {
+  throw new VecrankError(
+    'ERR_RUNTIME',
+    'vecrank is native code and needs Node: it cannot run in an edge runtime or in a browser. In Next.js use it in a server route or a server component, ' +
+      "with `export const runtime = 'nodejs'`, and not in middleware or a client component.",
+  )
+}
+
+class Unavailable {
+  constructor() {
+    refuse()
+  }
+
+  static async load() {
+    refuse()
+  }
+}
+
+class Embedder extends Unavailable {}
+class Reranker extends Unavailable {}
+
+async function refuseLater() {
+  refuse()
+}
+
+exports.Embedder = Embedder
+exports.Reranker = Reranker
+exports.VecrankError = VecrankError
+exports.embed = refuseLater
+exports.rerank = refuseLater
+exports.pipeline = refuseLater
+exports.hardware = refuseLater
+exports.cosineSimilarity = refuse
+exports.dot = refuse
+exports.topK = refuse

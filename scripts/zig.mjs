@@ -1,0 +1,74 @@
+// zig as linker and C compiler for Linux. It brings the C libraries of its targets, so an addon that is made on any Linux runs with glibc 2.28 and
+// newer, or with musl. Only packages for publishing need it: a build for one's own machine takes the machine's linker.
+
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { SetupError, cacheFolder, findPip, makeCacheFolder, pinnedWheel } from './pypi.mjs'
+
+const version = '0.17.1'
+/** zig for the machine that builds. */
+const wheels = {
+  x64: {
+    platformTag: 'manylinux_2_12_x86_64',
+    wheel: `ziglang-${version}-py3-none-manylinux_2_12_x86_64.manylinux2010_x86_64.musllinux_1_1_x86_64.whl`,
+    wheelSha256: 'ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54',
+  },
+  arm64: {
+    platformTag: 'manylinux_2_17_aarch64',
+    wheel: `ziglang-${version}-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64.whl`,
+    wheelSha256: 'b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e',
+  },
+}
+
+/** The folder with the programs of this file: zig itself and what wraps it. */
+function home() {
+  return join(cacheFolder(), `zig-${version}`)
+}
+
+/** zig's path; unpacked from its pinned wheel when it is first needed. */
+function zig() {
+  const program = join(home(), 'ziglang', 'zig')
+  if (existsSync(program)) return program
+  const pin = wheels[process.arch]
+  if (process.platform !== 'linux' || pin === undefined) throw new SetupError(`Packages for Linux are made on Linux, x64 or arm64; this is ${process.platform}-${process.arch}.`)
+  const { path } = pinnedWheel({ project: 'ziglang', version, ...pin })
+  const passing = makeCacheFolder()
+  try {
+    const [command, ...args] = findPip()
+    const options = ['--no-deps', '--no-index', '--no-compile', '--disable-pip-version-check', '--quiet', '--target', passing]
+    const run = spawnSync(command, [...args, 'install', ...options, path], { encoding: 'utf8', env: { ...process.env, PIP_REQUIRE_VIRTUALENV: '0', PIP_USER: '0' } })
+    if (run.status !== 0) throw new SetupError(`pip could not unpack ${path}. It said:\n\n${(run.stderr || run.error?.message || 'nothing').trim()}`)
+    try {
+      renameSync(passing, home())
+    } catch (error) {
+      // Somebody else was faster, which is as good.
+      if (!existsSync(program)) throw error
+    }
+  } finally {
+    rmSync(passing, { recursive: true, force: true })
+  }
+  return program
+}
+
+/**
+ * Programs that link and compile for `target`, one of zig's (`x86_64-linux-gnu.2.28`).
+ *
+ * @returns {{ cc: string, ar: string }} absolute paths
+ */
+export function tools(target) {
+  const program = zig()
+  const folder = join(home(), 'tools')
+  mkdirSync(folder, { recursive: true })
+  // zig has its own names for targets and refuses those of others, which the cc crate passes.
+  const compile = `for arg do shift; case "$arg" in --target=*) ;; *) set -- "$@" "$arg" ;; esac; done\nexec "${program}" cc -target ${target} "$@"`
+  const scripts = { cc: [`cc-${target}`, compile], ar: ['ar', `exec "${program}" ar "$@"`] }
+  return Object.fromEntries(
+    Object.entries(scripts).map(([tool, [name, body]]) => {
+      const path = join(folder, name)
+      writeFileSync(path, `#!/bin/sh\n${body}\n`)
+      chmodSync(path, 0o755)
+      return [tool, path]
+    }),
+  )
+}
