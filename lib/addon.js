@@ -8,9 +8,9 @@
  * folder. Why not napi's generated loader: it knows neither ONNX Runtime's library nor our platforms, and cannot say what to do.
  */
 
-const fs = require('node:fs')
 const path = require('node:path')
 const { Diagnosis } = require('./diagnosis.js')
+const { exists } = require('./exists.js')
 const { onnxruntime } = require('./onnxruntime.js')
 const { onDisk, platform } = require('./platform.js')
 const { version } = require('../package.json')
@@ -50,7 +50,7 @@ function open(name) {
 /** A build from source, where there is one. */
 function built(name) {
   const file = path.join(__dirname, '..', `vecrank.${name}.node`)
-  return fs.existsSync(file) ? { addon: file, onnxruntime: path.join(__dirname, '..', BUILT[process.platform]) } : undefined
+  return exists(file) ? { addon: file, onnxruntime: path.join(__dirname, '..', BUILT[process.platform]) } : undefined
 }
 
 /**

@@ -10,6 +10,7 @@ const os = require('node:os')
 const path = require('node:path')
 const { addon } = require('./addon.js')
 const { VecrankError } = require('./errors.js')
+const { exists } = require('./exists.js')
 
 /** Variables whose value is a path: in it `$NAME` and `${NAME}` stand for other variables, as in Python. */
 const PATHS = new Set(['MODEL_CACHE', 'HF_HOME', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'XDG_CACHE_HOME', 'HF_TOKEN_PATH'])
@@ -49,7 +50,7 @@ function lockFile(option) {
   const variable = process.env.VECRANK_LOCK
   if (variable && variable !== 'required') return path.resolve(variable)
   const folders = [...new Set(applicationFolders())]
-  const found = folders.map((folder) => path.join(folder, LOCK_FILE)).find((file) => fs.existsSync(file))
+  const found = folders.map((folder) => path.join(folder, LOCK_FILE)).find((file) => exists(file))
   if (found !== undefined || !variable) return found
   const places = folders.map((folder) => `\n  - ${folder}`).join('')
   throw new VecrankError(
@@ -80,7 +81,7 @@ function packageFolder(inside) {
   const installed = /[\\/]node_modules(?=[\\/]|$)/.exec(inside)
   const start = installed ? inside.slice(0, installed.index) || path.parse(inside).root : inside
   for (let folder = start; ; folder = path.dirname(folder)) {
-    if (fs.existsSync(path.join(folder, 'package.json'))) return folder
+    if (exists(path.join(folder, 'package.json'))) return folder
     if (folder === path.dirname(folder)) return undefined
   }
 }

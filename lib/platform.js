@@ -6,6 +6,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
+const { exists } = require('./exists.js')
 
 /** Every platform that has a package. */
 const PLATFORMS = ['linux-x64-gnu', 'linux-arm64-gnu', 'linux-x64-musl', 'linux-arm64-musl', 'darwin-arm64', 'win32-x64-msvc', 'win32-arm64-msvc']
@@ -19,11 +20,22 @@ function platform() {
 
 /** The C library of the running program. An addon must be made for the same one; what else is installed on the system does not matter. */
 function libc() {
-  // The program itself names its loader. `process.report` would know too, but in Node 20 it looks up the name of every open socket's peer.
+  // The program itself names its loader.
   const loader = elfInterpreter(process.execPath)
   if (loader !== undefined) return loader.includes('ld-musl') ? 'musl' : 'gnu'
-  // Under the permission model, for example, the file cannot be read.
-  return fs.existsSync('/etc/alpine-release') ? 'musl' : 'gnu'
+  // It cannot be read, as under the permission model. Node's report is the second choice: it can take long, as it looks up the names of the peers of
+  // open sockets, unless told not to (from Node 22.13 on).
+  const { report } = process
+  if (report === undefined) return 'gnu'
+  const before = report.excludeNetwork
+  try {
+    report.excludeNetwork = true
+    return report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'gnu'
+  } catch {
+    return 'gnu'
+  } finally {
+    report.excludeNetwork = before
+  }
 }
 
 /** The loader that a 64-bit ELF program asks for (PT_INTERP), or undefined where there is none or it cannot be read. */
@@ -56,7 +68,7 @@ function elfInterpreter(program) {
  */
 function onDisk(file) {
   const unpacked = file.replace(/\.asar(?=[\\/])/, '.asar.unpacked')
-  return unpacked !== file && fs.existsSync(unpacked) ? path.normalize(unpacked) : file
+  return unpacked !== file && exists(unpacked) ? path.normalize(unpacked) : file
 }
 
 module.exports = { PLATFORMS, elfInterpreter, onDisk, platform }

@@ -11,6 +11,7 @@ const { createRequire } = require('node:module')
 const path = require('node:path')
 const { fileURLToPath } = require('node:url')
 const { VecrankError, argumentError, expected } = require('./errors.js')
+const { exists } = require('./exists.js')
 const { onDisk } = require('./platform.js')
 const { isObject } = require('./shape.js')
 
@@ -112,7 +113,7 @@ function findPackage(name, base, looked) {
     for (const folder of from.resolve.paths(name) ?? []) {
       const manifest = path.join(folder, name, 'package.json')
       looked.push(folder)
-      if (fs.existsSync(manifest)) return manifest
+      if (exists(manifest)) return manifest
     }
     return undefined
   }

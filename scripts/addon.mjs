@@ -1,6 +1,7 @@
 // The addon of one platform as it is published: on Linux linked by zig, so that it runs with an older C library than this machine's.
 
 import { spawnSync } from 'node:child_process'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { SetupError, root } from './pypi.mjs'
 import { tools } from './zig.mjs'
@@ -12,10 +13,17 @@ const names = { linux: 'libvecrank.so', darwin: 'libvecrank.dylib', win32: 'vecr
  * Builds it in release mode.
  *
  * @param {import('./platforms.mjs').platforms[number]} platform
+ * @param {{ forgetPaths?: boolean }} [options] whether folders of this machine are left out of the messages of panics. It compiles every crate anew.
  * @returns {string} the library's path
  */
-export function buildAddon(platform) {
+export function buildAddon(platform, { forgetPaths = false } = {}) {
   const env = { ...process.env }
+  const flags = []
+  if (forgetPaths) {
+    const cargo = process.env.CARGO_HOME ?? join(homedir(), '.cargo')
+    const remapped = [`--remap-path-prefix=${root}=/vecrank`, `--remap-path-prefix=${join(cargo, 'registry', 'src')}=/crates`]
+    flags.push(...remapped)
+  }
   const link = []
   if (platform.os === 'linux') {
     const { cc, ar } = tools(platform.zig)
@@ -24,10 +32,12 @@ export function buildAddon(platform) {
     if (platform.name !== `linux-${process.arch}-gnu`) {
       const suffix = platform.target.replaceAll('-', '_')
       // A shared library for musl needs musl as a shared library too.
-      const flags = platform.libc === 'musl' ? { [`CARGO_TARGET_${suffix.toUpperCase()}_RUSTFLAGS`]: '-C target-feature=-crt-static' } : {}
-      Object.assign(env, { [`CC_${suffix}`]: cc, [`AR_${suffix}`]: ar, [`CARGO_TARGET_${suffix.toUpperCase()}_LINKER`]: cc, ...flags })
+      if (platform.libc === 'musl') flags.push('-C', 'target-feature=-crt-static')
+      Object.assign(env, { [`CC_${suffix}`]: cc, [`AR_${suffix}`]: ar, [`CARGO_TARGET_${suffix.toUpperCase()}_LINKER`]: cc })
     }
   }
+  // With this separator, as a folder's name may have spaces.
+  if (flags.length > 0) env.CARGO_ENCODED_RUSTFLAGS = flags.join('\x1f')
   const args = ['rustc', '--release', '--locked', '--lib', '--target', platform.target, ...link]
   console.log(`$ cargo ${args.slice(0, 6).join(' ')}`)
   const { status, error } = spawnSync('cargo', args, { cwd: root, env, stdio: 'inherit' })

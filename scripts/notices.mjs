@@ -1,7 +1,7 @@
 // The licences of every crate that is compiled into the addon, as one text: MIT, BSD and ISC ask for their notice to travel with the program.
 
 import { spawnSync } from 'node:child_process'
-import { readFileSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { SetupError, root } from './pypi.mjs'
 
@@ -27,6 +27,14 @@ export function crateNotices(target) {
   }
   const parts = [...holders].map(([text, names]) => `${names.join('\n')}\n\n${text}\n`)
   return `Rust crates that are part of this addon, and their licences.\n\n${parts.join(`\n${'-'.repeat(80)}\n\n`)}`
+}
+
+/** Rust's own text about its standard library and the crates in it, which every toolchain has. */
+export function standardLibraryNotices() {
+  const { stdout } = spawnSync('rustc', ['--print', 'sysroot'], { cwd: root, encoding: 'utf8' })
+  const path = join(stdout?.trim() ?? '', 'share', 'doc', 'rust', 'COPYRIGHT-library.html')
+  if (!existsSync(path)) throw new SetupError(`The licences of Rust's standard library are not at ${path}: the addon cannot be packed without them.`)
+  return path
 }
 
 /** The crates that the addon links: through normal dependencies, and neither tests', build scripts' nor macros', which only run in the build. */

@@ -1,8 +1,10 @@
-// `npm run pack [-- --platform NAME]`: the packages as they are published, in `npm/`, and their tarballs in `npm/tarballs/`.
+// `npm run pack [-- --platform NAME] [--release]`: the packages as they are published, in `npm/`, and their tarballs in `npm/tarballs/`.
 //
 //   npm/linux-x64-gnu/   one platform: the addon, ONNX Runtime's library, licences, and an index.js that names both files
 //   npm/vecrank/         the root package: JavaScript and types; every platform is an optional dependency
 //   npm/vecrank-model-*  the models: the listed files, as they lie in models/
+//
+// What is published is packed with --release: the addon then names no folder of the machine that built it, which takes a build of its own.
 //
 // The root's manifest in the repository has no optional dependencies: `npm ci` would look for packages that are not published yet. What is
 // published has no scripts and no development dependencies.
@@ -13,7 +15,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildAddon } from './addon.mjs'
-import { crateNotices } from './notices.mjs'
+import { crateNotices, standardLibraryNotices } from './notices.mjs'
 import { fetchLibrary, readPins } from './onnxruntime.mjs'
 import { platformNamed, platforms } from './platforms.mjs'
 import { SetupError, root, runScript } from './pypi.mjs'
@@ -41,14 +43,15 @@ const repository = manifest.repository ?? (GITHUB_REPOSITORY && { type: 'git', u
 const { version, license, engines } = manifest
 
 /** The package of one platform. */
-function stagePlatform(platform) {
-  const addon = buildAddon(platform)
+function stagePlatform(platform, forgetPaths) {
+  const addon = buildAddon(platform, { forgetPaths })
   const folder = emptied(platform.name)
   copyFileSync(addon, join(folder, platform.file))
   const pin = readPins().platforms[platform.name]
   if (pin !== undefined) fetchLibrary({ platform: platform.name, folder })
   mkdirSync(join(folder, 'licenses'), { recursive: true })
   writeFileSync(join(folder, 'licenses', 'rust-crates.txt'), crateNotices(platform.target))
+  copyFileSync(standardLibraryNotices(), join(folder, 'licenses', 'rust-standard-library.html'))
   for (const name of licences) copyFileSync(join(root, name), join(folder, name))
   writeFileSync(join(folder, 'index.js'), entry(platform.file, pin?.file))
   writeJson(join(folder, 'package.json'), {
@@ -61,6 +64,7 @@ function stagePlatform(platform) {
     os: [platform.os],
     cpu: [platform.cpu],
     ...(platform.libc && { libc: [platform.libc] }),
+    type: 'commonjs',
     main: 'index.js',
     files: ['index.js', platform.file, ...(pin === undefined ? [] : [pin.file]), 'licenses', ...licences],
     // Native code is opened by the system, which cannot look into an archive.
@@ -129,7 +133,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const at = process.argv.indexOf('--platform')
     const platform = platformNamed(at === -1 ? currentPlatform() : process.argv[at + 1])
     rmSync(join(out, 'tarballs'), { recursive: true, force: true })
-    const folders = [stageRoot(), stagePlatform(platform), ...stageWorkspaces()]
+    const folders = [stageRoot(), stagePlatform(platform, process.argv.includes('--release')), ...stageWorkspaces()]
     assertVersions(folders)
     for (const { filename, size, unpackedSize, entryCount } of pack(folders)) {
       console.log(`${filename.padEnd(48)} ${mb(size)} packed, ${mb(unpackedSize)} installed, ${entryCount} files`)

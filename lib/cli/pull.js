@@ -5,10 +5,10 @@
  * loads. With it, the newest commit is taken and written there.
  */
 
-const fs = require('node:fs')
 const path = require('node:path')
 const { addon } = require('../addon.js')
 const { VecrankError, unwrap } = require('../errors.js')
+const { exists } = require('../exists.js')
 const { LOCK_FILE, hubSettings, lockFile, packageFolder } = require('../hub.js')
 const { whileReporting } = require('../progress.js')
 const { identify } = require('../source.js')
@@ -63,7 +63,7 @@ const applicationFolder = () => packageFolder(process.cwd()) ?? process.cwd()
 /** The lock file that holds, or undefined. */
 function holding() {
   const beside = path.join(applicationFolder(), LOCK_FILE)
-  return !process.env.VECRANK_LOCK && fs.existsSync(beside) ? beside : lockFile()
+  return !process.env.VECRANK_LOCK && exists(beside) ? beside : lockFile()
 }
 
 /** The lock file that `--lock` writes: the one that is named, by the option or the variable, or the application's. */
