@@ -65,6 +65,14 @@ impl LoadWait {
     }
 }
 
+/// Node drops what JavaScript holds when an environment ends, as with a terminated worker: nobody waits there any more.
+/// While a promise of the load is open, JavaScript holds the wait.
+impl Drop for LoadWait {
+    fn drop(&mut self) {
+        self.inner.give_up();
+    }
+}
+
 /// Cancels the work of the requests that carry it.
 #[napi]
 #[derive(Default)]
@@ -82,6 +90,14 @@ impl Ticket {
     /// Ends the work: what has not run will not.
     #[napi(catch_unwind)]
     pub fn cancel(&self) {
+        self.inner.cancel();
+    }
+}
+
+/// As for [`LoadWait`]: a call whose environment has ended is not computed. `underSignal` of `lib/call.js` holds the
+/// ticket until its call has settled.
+impl Drop for Ticket {
+    fn drop(&mut self) {
         self.inner.cancel();
     }
 }
