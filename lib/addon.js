@@ -37,11 +37,12 @@ function open(name) {
     const files = source(name, diagnosis)
     if (files === undefined) continue
     try {
+      if (!exists(onDisk(files.addon))) throw missing(files.addon)
       const binding = require(onDisk(files.addon))
       if (typeof binding.version !== 'function' || binding.version() !== version) throw ofVersion(files.addon, binding)
       return { binding, shipped: files.onnxruntime && onDisk(files.onnxruntime) }
     } catch (error) {
-      diagnosis.tried(error)
+      diagnosis.tried(files.addon, error)
     }
   }
   throw diagnosis.error()
@@ -78,16 +79,18 @@ function installed(name, diagnosis) {
         return undefined
     }
   } catch (error) {
-    diagnosis.tried(error)
+    diagnosis.tried(`vecrank-${name}`, error)
     return undefined
   }
 }
 
+function missing(file) {
+  return Object.assign(new Error(`${file} is not there, though its package is`), { code: 'FILE' })
+}
+
 function ofVersion(file, binding) {
-  const found = typeof binding.version === 'function' ? binding.version() : 'another program'
-  const error = new Error(`${file} is ${found}, but this is vecrank ${version}`)
-  error.code = 'VERSION'
-  return error
+  const found = typeof binding.version === 'function' ? `of version ${binding.version()}` : 'not the addon of vecrank'
+  return Object.assign(new Error(`${file} is ${found}, but this is vecrank ${version}`), { code: 'VERSION' })
 }
 
 module.exports = { addon }

@@ -8,23 +8,23 @@ const { PLATFORMS } = require('./platform.js')
 const REINSTALL = 'Delete node_modules and install again on the machine (or in the image) that runs the program.'
 
 /**
- * Causes from the most to the least particular: how the failure is known, and what to do. `text` is what all attempts said, `codes` their
- * error codes, `about` says where it runs.
+ * Causes from the most to the least particular: how the failure is known, and what to do. `text` is what all attempts said, `codes` their error
+ * codes, `others` the packages of other platforms that are installed.
  */
 const CAUSES = [
   {
-    holds: ({ about }) => about.node < 20,
+    holds: ({ node }) => node < 20,
     fix: () => `vecrank needs Node 20 or newer: this is ${process.version}. Install a newer Node.`,
   },
   {
-    holds: ({ about }) => about.platform === 'darwin-x64',
+    holds: ({ platform }) => platform === 'darwin-x64',
     fix: () =>
       'There is no build for macOS on Intel: the last ONNX Runtime for it (1.23) is too old. If this Mac has an Apple chip, this Node is the x64 build, ' +
       'run by Rosetta: install the arm64 build of Node.',
   },
   {
-    holds: ({ about }) => !PLATFORMS.includes(about.platform),
-    fix: ({ about }) => `There is no build for ${about.platform}. There are builds for ${PLATFORMS.join(', ')}.`,
+    holds: ({ platform }) => !PLATFORMS.includes(platform),
+    fix: ({ platform }) => `There is no build for ${platform}. There are builds for ${PLATFORMS.join(', ')}.`,
   },
   {
     holds: ({ codes }) => codes.has('ERR_DLOPEN_DISABLED'),
@@ -38,11 +38,17 @@ const CAUSES = [
   },
   {
     holds: ({ text }) => /NotCapable|allow-ffi|allow-read/.test(text),
-    fix: () => 'Deno forbids it. Add --allow-ffi, and --allow-read, --allow-env and --allow-sys, which this package needs too.',
+    fix: () => 'Deno forbids it. Start with --allow-ffi, --allow-read and --allow-env.',
   },
   {
     holds: ({ codes }) => codes.has('VERSION'),
     fix: () => `The packages of vecrank are of different versions. ${REINSTALL} In a clone run \`npm run build\`.`,
+  },
+  {
+    holds: ({ codes }) => codes.has('FILE'),
+    fix: () =>
+      "A file of the package was left out, by a bundler or by whoever copied node_modules. Keep vecrank out of the bundle (Next.js: serverExternalPackages: ['vecrank']) " +
+      'and copy its packages whole, or install again.',
   },
   {
     holds: ({ text }) => /GLIBC_[\d.]+'? not found/.test(text),
@@ -50,7 +56,7 @@ const CAUSES = [
   },
   {
     holds: ({ text }) => /libc\.musl|ld-musl|ld-linux|libc\.so\.6|Error relocating/.test(text),
-    fix: ({ about }) => `The addon was made for another C library than this one (${about.platform}): node_modules was copied from another system. ${REINSTALL}`,
+    fix: ({ platform }) => `The addon was made for another C library than this one (${platform}): node_modules was copied from another system. ${REINSTALL}`,
   },
   {
     holds: ({ text }) => /invalid ELF header|wrong ELF class|file too short|not a valid Win32|incompatible architecture|not a mach-o/i.test(text),
@@ -66,15 +72,20 @@ const CAUSES = [
   },
   {
     holds: ({ others }) => others.length > 0,
-    fix: ({ about, others }) =>
-      `Installed is ${others.join(', ')}, for another platform than this one (${about.platform}): node_modules was copied, or the lock file knows only the ` +
+    fix: ({ platform, others }) =>
+      `Installed is ${others.join(', ')}, for another platform than this one (${platform}): node_modules was copied, or the lock file knows only the ` +
       `other platform. ${REINSTALL}`,
   },
   {
-    holds: ({ about, text }) => text.includes(`vecrank-${about.platform}`),
-    fix: ({ about }) =>
-      `The package vecrank-${about.platform} is not installed. It is an optional dependency of vecrank: install without --omit=optional and --no-optional, ` +
-      'and without optional=false in .npmrc. If a bundler has moved vecrank, keep it out of the bundle (Next.js: serverExternalPackages: [\'vecrank\']). ' +
+    // The path of a file, not the name of a package: a bundler has written it down where it ran.
+    holds: ({ text }) => /Cannot find module '(?:\/|[A-Z]:)[^']*\.node'/.test(text),
+    fix: () => 'The program was bundled on another machine. Keep vecrank out of the bundle (mark it as external), and ship node_modules beside the program.',
+  },
+  {
+    holds: ({ isMissing }) => isMissing,
+    fix: ({ platform }) =>
+      `The package vecrank-${platform} is not installed. It is an optional dependency of vecrank: install without --omit=optional and --no-optional, ` +
+      "and without optional=false in .npmrc. If a bundler has moved vecrank, keep it out of the bundle (Next.js: serverExternalPackages: ['vecrank']). " +
       'In a clone of the repository run `npm run build`.',
   },
   { holds: () => true, fix: () => REINSTALL },
@@ -89,33 +100,37 @@ class Diagnosis {
     this.#platform = platform
   }
 
-  /** Remembers an attempt that failed. */
-  tried(error) {
-    this.#attempts.push(error)
+  /** Remembers what was tried (a package or a file) and how it failed. */
+  tried(what, error) {
+    this.#attempts.push({ what, error, line: lineOf(what, error) })
   }
 
   /** The error for the user: `ERR_RUNTIME`, with all attempts in its text and the last one as its cause. */
   error() {
-    const attempts = this.#attempts.map((error) => firstLine(error))
+    const lines = this.#attempts.map(({ line }) => line)
     const seen = {
-      about: { platform: this.#platform, node: Number.parseInt(process.versions.node, 10) },
-      codes: new Set(this.#attempts.map((error) => error?.code)),
-      text: attempts.join('\n'),
-      others: PLATFORMS.filter((name) => name !== this.#platform && isInstalled(`vecrank-${name}`)),
+      platform: this.#platform,
+      node: Number.parseInt(process.versions.node, 10),
+      codes: new Set(this.#attempts.map(({ error }) => error?.code)),
+      text: lines.join('\n'),
+      isMissing: this.#attempts.some(({ what, error }) => what === `vecrank-${this.#platform}` && /MODULE_NOT_FOUND|UNDECLARED_DEPENDENCY|MISSING_/.test(error?.code)),
+      others: PLATFORMS.filter((name) => name !== this.#platform && isInstalled(`vecrank-${name}`)).map((name) => `vecrank-${name}`),
     }
     const { fix } = CAUSES.find(({ holds }) => holds(seen))
-    const tried = attempts.map((line) => `\n  - ${line}`).join('') || '\n  - nothing: no package is made for this platform'
+    const tried = lines.map((line) => `\n  - ${line}`).join('') || '\n  - nothing: no package is made for this platform'
     return new VecrankError(
       'ERR_RUNTIME',
       `The native addon of vecrank could not be loaded on ${this.#platform} with Node ${process.version}. Tried:${tried}\n${fix(seen)}`,
-      this.#attempts.length === 0 ? undefined : { cause: this.#attempts.at(-1) },
+      this.#attempts.length === 0 ? undefined : { cause: this.#attempts.at(-1).error },
     )
   }
 }
 
-function firstLine(error) {
-  const line = String(error?.message ?? error).split('\n')[0]
-  return error?.code === undefined || line.includes(error.code) ? line : `${line} (${error.code})`
+/** One line of an attempt: what was tried, unless the error names it, what it said first, and its code. */
+function lineOf(what, error) {
+  const first = String(error?.message ?? error).split('\n')[0]
+  const named = first.includes(what) ? first : `${what}: ${first}`
+  return error?.code === undefined || named.includes(error.code) ? named : `${named} (${error.code})`
 }
 
 function isInstalled(name) {

@@ -17,7 +17,7 @@ function refuse() {
   throw new VecrankError(
     'ERR_RUNTIME',
     'vecrank is native code and needs Node: it cannot run in an edge runtime or in a browser. In Next.js use it in a server route or a server component, ' +
-      "with `export const runtime = 'nodejs'`, and not in middleware or a client component.",
+      "with `export const runtime = 'nodejs'`, and not in middleware or a client component. In Jest use the node environment (@jest-environment node).",
   )
 }
 

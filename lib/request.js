@@ -15,6 +15,7 @@ const CHUNK_UNITS = 256 * 1024
 const LANES = 4
 const WHOLE = 0xffffffff
 const GROWTH = 4
+const VECTORS = { Float32Array, Int8Array, Uint8Array }
 
 /** The first units of a text, never ending inside a surrogate pair (which would put another character at the end). */
 function prefixOf(text, units) {
@@ -85,7 +86,14 @@ async function embedChunk(model, texts, request, units, call) {
     const more = prefixes(those(texts, reply.short.texts), longer)
     reply = unwrap(await reply.short.resumeEmbed(more.parts, more.cut))
   }
+  reply.data = ofThisRealm(reply.data)
   return reply
+}
+
+/** What the addon makes belongs to Node's own realm; in a `vm` context, as in Jest, that is another one, and `instanceof` would say no. A view, not a copy. */
+function ofThisRealm(data) {
+  const Type = VECTORS[data[Symbol.toStringTag]]
+  return data instanceof Type ? data : new Type(data.buffer, data.byteOffset, data.length)
 }
 
 /** One chunk of scores, likewise; `queries` holds one query for all documents or one for each. */
