@@ -8,8 +8,10 @@
  * folder. Why not napi's generated loader: it knows neither ONNX Runtime's library nor our platforms, and cannot say what to do.
  */
 
+const fs = require('node:fs')
 const path = require('node:path')
 const { Diagnosis } = require('./diagnosis.js')
+const { VecrankError } = require('./errors.js')
 const { exists } = require('./exists.js')
 const { onnxruntime } = require('./onnxruntime.js')
 const { onDisk, platform } = require('./platform.js')
@@ -37,11 +39,13 @@ function open(name) {
     const files = source(name, diagnosis)
     if (files === undefined) continue
     try {
-      if (!exists(onDisk(files.addon))) throw missing(files.addon)
-      const binding = require(onDisk(files.addon))
+      const file = onDisk(files.addon)
+      assertWhole(file, files.size)
+      const binding = require(file)
       if (typeof binding.version !== 'function' || binding.version() !== version) throw ofVersion(files.addon, binding)
       return { binding, shipped: files.onnxruntime && onDisk(files.onnxruntime) }
     } catch (error) {
+      if (error instanceof VecrankError) throw error
       diagnosis.tried(files.addon, error)
     }
   }
@@ -84,8 +88,16 @@ function installed(name, diagnosis) {
   }
 }
 
-function missing(file) {
-  return Object.assign(new Error(`${file} is not there, though its package is`), { code: 'FILE' })
+/** The system's loader does not look whether a file has all its bytes, and ends the process where it has not. */
+function assertWhole(file, size) {
+  let found
+  try {
+    found = fs.statSync(file).size
+  } catch (cause) {
+    if (cause.code !== 'ENOENT') throw cause
+    throw Object.assign(new Error(`${file} is not there, though its package is`, { cause }), { code: 'FILE' })
+  }
+  if (size !== undefined && found !== size) throw Object.assign(new Error(`${file} has ${found} bytes of ${size}`), { code: 'DAMAGED' })
 }
 
 function ofVersion(file, binding) {

@@ -59,7 +59,7 @@ const CAUSES = [
     fix: ({ platform }) => `The addon was made for another C library than this one (${platform}): node_modules was copied from another system. ${REINSTALL}`,
   },
   {
-    holds: ({ text }) => /invalid ELF header|wrong ELF class|file too short|not a valid Win32|incompatible architecture|not a mach-o/i.test(text),
+    holds: ({ codes, text }) => codes.has('DAMAGED') || /invalid ELF header|wrong ELF class|file too short|not a valid Win32|incompatible architecture|not a mach-o/i.test(text),
     fix: () => `The addon is damaged or made for another platform. ${REINSTALL}`,
   },
   {

@@ -6,6 +6,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
+const { VecrankError } = require('./errors.js')
 const { exists } = require('./exists.js')
 
 /** Every platform that has a package. */
@@ -64,11 +65,19 @@ function elfInterpreter(program) {
 
 /**
  * The path of a file as the operating system sees it. Inside an Electron archive (`app.asar`) there are no files for it: those that native
- * code opens have to be unpacked, beside the archive (`asarUnpack`).
+ * code opens have to be unpacked, beside the archive.
  */
 function onDisk(file) {
   const unpacked = file.replace(/\.asar(?=[\\/])/, '.asar.unpacked')
-  return unpacked !== file && exists(unpacked) ? path.normalize(unpacked) : file
+  if (unpacked === file) return file
+  if (exists(unpacked)) return path.normalize(unpacked)
+  // Elsewhere a folder may have any name.
+  if (process.versions.electron === undefined) return file
+  throw new VecrankError(
+    'ERR_RUNTIME',
+    `${file} is inside an Electron archive, where native code cannot open it. Unpack it: asarUnpack: ['**/node_modules/vecrank-*/**'] (electron-builder) or ` +
+      "packagerConfig: { asar: { unpack: '**/node_modules/vecrank-*/**' } } (Forge).",
+  )
 }
 
 module.exports = { PLATFORMS, elfInterpreter, onDisk, platform }

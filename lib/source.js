@@ -60,7 +60,8 @@ function folderOf(url, where) {
 
 /** Where an identified model is: a folder, or the Hub; throws `ERR_MODEL_NOT_FOUND`. Whether it is there is the native side's to say. */
 function resolve(kind, identity) {
-  if (identity.source !== 'package') return identity
+  if (identity.source === 'folder') return { ...identity, path: onDisk(identity.path) }
+  if (identity.source === 'hub') return identity
   const looked = []
   for (const base of bases()) {
     const manifest = findPackage(identity.model, base, looked)

@@ -10,7 +10,7 @@
 // published has no scripts and no development dependencies.
 
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -53,7 +53,7 @@ function stagePlatform(platform, forgetPaths) {
   writeFileSync(join(folder, 'licenses', 'rust-crates.txt'), crateNotices(platform.target))
   copyFileSync(standardLibraryNotices(), join(folder, 'licenses', 'rust-standard-library.html'))
   for (const name of licences) copyFileSync(join(root, name), join(folder, name))
-  writeFileSync(join(folder, 'index.js'), entry(platform.file, pin?.file))
+  writeFileSync(join(folder, 'index.js'), entry(platform.file, statSync(addon).size, pin?.file))
   writeJson(join(folder, 'package.json'), {
     name: platform.package,
     version,
@@ -73,9 +73,11 @@ function stagePlatform(platform, forgetPaths) {
   return folder
 }
 
-function entry(addon, onnxruntime) {
+function entry(addon, size, onnxruntime) {
   const lines = ["'use strict'", '', "const path = require('node:path')", '', '// By literal paths, so that bundlers and file tracers take the files along.']
   lines.push(`exports.addon = path.join(__dirname, '${addon}')`)
+  // The system ends a process that opens a file cut short.
+  lines.push(`exports.size = ${size}`)
   if (onnxruntime !== undefined) lines.push(`exports.onnxruntime = path.join(__dirname, '${onnxruntime}')`)
   return `${lines.join('\n')}\n`
 }
