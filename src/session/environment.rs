@@ -55,10 +55,9 @@ fn make() -> Result<Environment> {
         )));
     }
     check_digest(library)?;
-    let unopened = || format!("ONNX Runtime could not be opened from {}", library.display());
-    let version = version_of(library).map_err(|error| Error::runtime(unopened(), error))?;
+    let version = version_of(library).map_err(|error| unopened(library, error))?;
     check_version(library, &version)?;
-    let builder = ort::init_from(library).map_err(|error| Error::runtime(unopened(), error.to_string()))?;
+    let builder = ort::init_from(library).map_err(|error| unopened(library, error.to_string().into()))?;
     VERSION.get_or_init(|| version);
     builder
         .with_name("vecrank")
@@ -89,10 +88,22 @@ fn version_of(library: &Path) -> std::result::Result<String, Source> {
     unsafe {
         let library = libloading::Library::new(library)?;
         let get: libloading::Symbol<'_, GetApiBase> =
-            library.get(b"OrtGetApiBase\0").map_err(|_| "It has no OrtGetApiBase, so it is not ONNX Runtime")?;
+            library.get(b"OrtGetApiBase\0").map_err(|_| "it has no OrtGetApiBase, so it is not ONNX Runtime")?;
         let Some(base) = get().as_ref() else { return Ok("unknown".into()) };
         Ok(CStr::from_ptr((base.GetVersionString)()).to_string_lossy().into_owned())
     }
+}
+
+/// What the system says stands in the message itself: it names the library that is missing.
+fn unopened(library: &Path, error: Source) -> Error {
+    let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+    let message = format!(
+        "ONNX Runtime could not be opened from {}: {reason}. Reinstall vecrank, or set VECRANK_ONNXRUNTIME to the absolute \
+         path of ONNX Runtime's library, version 1.{} or newer",
+        library.display(),
+        ort::MINOR_VERSION
+    );
+    Error::runtime(message, error)
 }
 
 /// `ort` would refuse an older one as well, in words about itself.
