@@ -7,6 +7,10 @@ const { PLATFORMS } = require('./platform.js')
 
 const REINSTALL = 'Delete node_modules and install again on the machine (or in the image) that runs the program.'
 
+/** What the systems' loaders say of a file that is none of theirs. glibc says of one for another processor that it cannot open it. */
+const UNREADABLE =
+  /invalid ELF header|wrong ELF class|file too short|Exec format error|\.node: cannot open shared object|not a valid Win32|incompatible architecture|not a? ?(valid )?mach-o/i
+
 /**
  * Causes from the most to the least particular: how the failure is known, and what to do. `text` is what all attempts said, `codes` their error
  * codes, `others` the packages of other platforms that are installed.
@@ -59,7 +63,7 @@ const CAUSES = [
     fix: ({ platform }) => `The addon was made for another C library than this one (${platform}): node_modules was copied from another system. ${REINSTALL}`,
   },
   {
-    holds: ({ codes, text }) => codes.has('DAMAGED') || /invalid ELF header|wrong ELF class|file too short|not a valid Win32|incompatible architecture|not a mach-o/i.test(text),
+    holds: ({ codes, text }) => codes.has('DAMAGED') || UNREADABLE.test(text),
     fix: () => `The addon is damaged or made for another platform. ${REINSTALL}`,
   },
   {
@@ -128,7 +132,7 @@ class Diagnosis {
 
 /** One line of an attempt: what was tried, unless the error names it, what it said first, and its code. */
 function lineOf(what, error) {
-  const first = String(error?.message ?? error).split('\n')[0]
+  const first = String(error?.message ?? error).split(/\r?\n/)[0]
   const named = first.includes(what) ? first : `${what}: ${first}`
   return error?.code === undefined || named.includes(error.code) ? named : `${named} (${error.code})`
 }

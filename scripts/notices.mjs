@@ -26,7 +26,7 @@ export function crateNotices(target) {
     for (const text of texts) holders.set(text, [...(holders.get(text) ?? []), `${crate.name} ${crate.version} (${crate.license ?? 'see below'})`])
   }
   const parts = [...holders].map(([text, names]) => `${names.join('\n')}\n\n${text}\n`)
-  const library = 'Rust\'s standard library, and with it addr2line, adler2, miniz_oxide and object (Apache-2.0 OR MIT): see rust-standard-library.html.'
+  const library = "Rust's standard library, and with it addr2line, adler2, miniz_oxide and object (Apache-2.0 OR MIT): see rust-standard-library.html."
   return `Rust crates that are part of this addon, and their licences.\n\n${library}\n\n${parts.join(`\n${'-'.repeat(80)}\n\n`)}`
 }
 
