@@ -9,7 +9,7 @@ const REINSTALL = 'Delete node_modules and install again on the machine (or in t
 
 /** What the systems' loaders say of a file that is none of theirs. glibc says of one for another processor that it cannot open it. */
 const UNREADABLE =
-  /invalid ELF header|wrong ELF class|file too short|Exec format error|\.node: cannot open shared object|not a valid Win32|incompatible architecture|not a? ?(valid )?mach-o/i
+  /invalid ELF header|wrong ELF class|file too short|Exec format error|\.node: cannot open shared object file: No such|not a valid Win32|incompatible architecture|not a? ?(valid )?mach-o/i
 
 /**
  * Causes from the most to the least particular: how the failure is known, and what to do. `text` is what all attempts said, `codes` their error
