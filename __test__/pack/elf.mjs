@@ -1,4 +1,4 @@
-// What a shared library asks of the system that loads it, read from the file itself: 64-bit little-endian ELF, all that Linux packages hold.
+// What a shared library asks of the system that loads it, read from the file: 64-bit little-endian ELF, all that packages for Linux hold.
 
 const PT = { load: 1, dynamic: 2, stack: 0x6474e551 }
 const DT = { needed: 1, strtab: 5, soname: 14, rpath: 15, runpath: 29, verneed: 0x6ffffffe, verneednum: 0x6fffffff }
@@ -6,15 +6,21 @@ const MACHINES = { 62: 'x64', 183: 'arm64' }
 
 /**
  * @param {Buffer} file
- * @returns {{ machine: string, needed: string[], soname?: string, rpath: string[], versions: string[], executableStack: boolean }} `versions` are
- *   those of other libraries' symbols, such as `GLIBC_2.28`
+ * @returns {{ machine: string, needed: string[], soname?: string, rpath: string[], versions: string[], executableStack: boolean }}
+ *   `versions` are those of other libraries' symbols, such as `GLIBC_2.28`
  */
 export function readElf(file) {
   if (file.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') throw new Error('This is no 64-bit little-endian ELF file.')
   const long = (at) => Number(file.readBigUInt64LE(at))
   const segments = Array.from({ length: file.readUInt16LE(56) }, (_, index) => {
     const at = long(32) + index * file.readUInt16LE(54)
-    return { type: file.readUInt32LE(at), flags: file.readUInt32LE(at + 4), offset: long(at + 8), address: long(at + 16), size: long(at + 32) }
+    return {
+      type: file.readUInt32LE(at),
+      flags: file.readUInt32LE(at + 4),
+      offset: long(at + 8),
+      address: long(at + 16),
+      size: long(at + 32),
+    }
   })
   const dynamic = segments.find(({ type }) => type === PT.dynamic)
   if (dynamic === undefined) throw new Error('This ELF file is not loaded dynamically.')
@@ -56,7 +62,7 @@ function versionsNeeded(file, start, count) {
   return names
 }
 
-/** The highest version of a family (`GLIBC`) among names such as `GLIBC_2.28`; undefined where none is needed. Names without numbers count as higher. */
+/** The highest version of a family (`GLIBC`) among names such as `GLIBC_2.28`, or undefined. Names without numbers count as higher. */
 export function highest(versions, family) {
   const collator = new Intl.Collator('en', { numeric: true })
   const found = versions.filter((name) => name.startsWith(`${family}_`)).map((name) => name.slice(family.length + 1))

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync, renameSync, rmSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { platforms } from '../../scripts/platforms.mjs'
@@ -15,7 +15,7 @@ import { made, tarballs } from './tarballs.mjs'
 
 const { version } = tarballs().get('vecrank')
 /** A platform that this machine is not, with a package that installs: an addon that no system can open. */
-const other = platforms.find(({ os, cpu }) => os !== here.os && cpu === 'arm64')
+const other = platforms.find(({ os, libc }) => os !== here.os && libc === undefined)
 const elsewhere = [`--os=${other.os}`, `--cpu=${other.cpu}`]
 const ofOther = () =>
   made(
@@ -23,7 +23,11 @@ const ofOther = () =>
     { 'index.js': `exports.addon = require('node:path').join(__dirname, '${other.file}')`, [other.file]: 'native code' },
   )
 
-const tarballsFetched = ({ requests }) => requests.filter((name) => name.endsWith('.tgz')).map((name) => name.split('/')[0]).sort()
+const tarballsFetched = ({ requests }) =>
+  requests
+    .filter((name) => name.endsWith('.tgz'))
+    .map((name) => name.split('/')[0])
+    .sort()
 
 test('npm install vecrank: one platform, no script, both module systems, and the same again by npm ci', async (t) => {
   const scratch = project(t, { files: { 'esm.mjs': ESM, 'commonjs.cjs': COMMONJS } })
@@ -42,8 +46,14 @@ test('npm install vecrank: one platform, no script, both module systems, and the
 
   // The lock file is for every platform, and nothing in it asks for a script.
   const lock = JSON.parse(readFileSync(join(scratch.folder, 'package-lock.json'), 'utf8')).packages
-  assert.deepEqual(platforms.map((row) => row.package).filter((name) => lock[`node_modules/${name}`]?.optional !== true), [])
-  assert.deepEqual(Object.keys(lock).filter((name) => lock[name].hasInstallScript), [])
+  assert.deepEqual(
+    platforms.map((row) => row.package).filter((name) => lock[`node_modules/${name}`]?.optional !== true),
+    [],
+  )
+  assert.deepEqual(
+    Object.keys(lock).filter((name) => lock[name].hasInstallScript),
+    [],
+  )
   rmSync(modules, { recursive: true })
   await runNpm(scratch, served, ['ci'])
   assert.deepEqual(installed(scratch), expected)
@@ -61,7 +71,11 @@ test('from tarballs, with no network at all', async (t) => {
   const paths = [...tarballs().values()].filter(({ name }) => ['vecrank', here.package, ...MODELS].includes(name)).map(({ path }) => path)
   // A process without network interfaces, where the system gives it to us; everywhere a registry that refuses connections.
   const isolate = spawnSync('unshare', ['-n', 'true']).status === 0 ? ['unshare', '-n'] : []
-  t.diagnostic(isolate.length > 0 ? 'in a network namespace of its own' : 'with a registry that refuses: this process must not make a network namespace')
+  t.diagnostic(
+    isolate.length > 0
+      ? 'in a network namespace of its own'
+      : 'with a registry that refuses: this process must not make a network namespace',
+  )
   const run = (program, args) => {
     const [first, ...rest] = [...isolate, program, ...args]
     return scratch.run(first, rest, { env: OFFLINE })
@@ -104,16 +118,21 @@ test('--omit=optional installs no native code, and the message says which option
   assert.deepEqual(calls(await scratch.run(process.execPath, ['calls.cjs'])), [PRODUCT, PRODUCT])
 })
 
-test('a library that depends on vecrank finds the models of the application', async (t) => {
+test('a library that depends on vecrank finds the models of the application, also when it is linked from another place', async (t) => {
   const scratch = project(t, { files: { 'main.cjs': through(library) } })
   const served = await registry(t, [library])
   // Nested, npm's strictest layout: the library's packages lie inside of it.
   await npmInstall(scratch, served, ['--install-strategy=nested', library.name, ...MODELS])
   assert.deepEqual(installed(scratch), [library.name, ...MODELS])
   assertAnswer(await scratch.run(process.execPath, ['main.cjs'], { env: OFFLINE }))
-  // Started from elsewhere: the main file says where the application is.
-  assertAnswer(await scratch.run(process.execPath, [join(scratch.folder, 'main.cjs')], { env: OFFLINE, cwd: scratch.home }))
-  const moved = join(scratch.folder, 'node_modules', library.name, 'node_modules', MODELS[0])
-  renameSync(join(scratch.folder, 'node_modules', MODELS[0]), moved)
-  assertAnswer(await scratch.run(process.execPath, ['main.cjs'], { env: OFFLINE }))
+
+  // As by `npm link`: no folder above vecrank has the models. The application is where the main file is, or the working folder.
+  const inside = join(scratch.folder, 'node_modules', library.name)
+  const outside = join(scratch.base, library.name)
+  renameSync(inside, outside)
+  symlinkSync(outside, inside, 'junction')
+  const main = join(scratch.folder, 'main.cjs')
+  assertAnswer(await scratch.run(process.execPath, [main], { env: OFFLINE, cwd: scratch.home }))
+  scratch.write('../home/runner.cjs', `require(${JSON.stringify(main)})`)
+  assertAnswer(await scratch.run(process.execPath, [join(scratch.home, 'runner.cjs')], { env: OFFLINE }))
 })

@@ -1,5 +1,6 @@
 // Other people's programs that the packed packages are tried with. They are in e2e/node_modules, which has its own lock file.
 
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../fixtures.mjs'
@@ -28,8 +29,8 @@ const oneHost = new Set(['bun', 'node 22', 'node 24'])
 
 /**
  * @param {keyof typeof files} name
- * @returns {{ skip: string | false, program: string, args: string[] }} `skip` is why a test cannot run. With CI=true there is no such reason but
- *   that the platform has none.
+ * @returns {{ skip: string | false, program: string, args: string[] }} `skip` is why a test cannot run. With CI=true the one such reason is that
+ *   there is none for the platform.
  */
 export function thirdParty(name) {
   const words = files[name].map((word) => (word === node ? word : join(folder, word)))
@@ -39,4 +40,23 @@ export function thirdParty(name) {
   const reason = `${name} is not in e2e/node_modules. Run: npm ci --prefix e2e --ignore-scripts`
   if (process.env.CI === 'true') throw new Error(reason)
   return { skip: reason, program, args }
+}
+
+/** The C compiler, for libraries that are not what they should be. */
+export const compiler = {
+  get skip() {
+    if (process.platform === 'win32') return 'the libraries of this test are made by cc'
+    if (spawnSync('cc', ['--version']).status === 0) return false
+    const reason = 'there is no C compiler (cc)'
+    // Alpine's image has none.
+    if (process.env.CI === 'true' && here.libc !== 'musl') throw new Error(reason)
+    return reason
+  },
+  /** A shared library of a few lines, written to that file, which is returned. */
+  library(scratch, source, file) {
+    scratch.write('source.c', source)
+    const { status, stderr } = spawnSync('cc', ['-shared', '-fPIC', '-o', file, join(scratch.folder, 'source.c')], { encoding: 'utf8' })
+    if (status !== 0) throw new Error(`cc failed: ${stderr}`)
+    return file
+  },
 }

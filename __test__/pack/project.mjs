@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { platformNamed } from '../../scripts/platforms.mjs'
+import { tarballs } from './tarballs.mjs'
 
 const run = promisify(execFile)
 
@@ -15,7 +16,9 @@ export const here = platformNamed(createRequire(import.meta.url)('../../lib/plat
 
 /** Environment of a user who has no settings of package managers, no proxy and no cache: what the test's own npm has set must not reach another. */
 export function cleanEnvironment(home, more = {}) {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(npm_|pnpm_|yarn_|bun_|deno_|node_|init_cwd|(https?|all|no)_proxy$|hf_|vecrank_|xdg_)/i.test(name))
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(npm_|pnpm_|yarn_|bun_|deno_|node_|init_cwd|(https?|all|no)_proxy$|hf_|vecrank_|xdg_)/i.test(name),
+  )
   return { ...Object.fromEntries(kept), HOME: home, USERPROFILE: home, CI: 'true', ...more }
 }
 
@@ -47,7 +50,9 @@ export function project(t, { manifest = {}, files = {} } = {}) {
         const { stdout, stderr } = await run(program, args, { cwd, env: cleanEnvironment(home, env), timeout, maxBuffer: 1 << 26 })
         return { stdout, stderr }
       } catch (error) {
-        throw new Error(`${[program, ...args].join(' ')} ended with ${error.signal ?? error.code}\n${error.stdout}\n${error.stderr}`, { cause: error })
+        throw new Error(`${[program, ...args].join(' ')} ended with ${error.signal ?? error.code}\n${error.stdout}\n${error.stderr}`, {
+          cause: error,
+        })
       }
     },
   }
@@ -67,7 +72,16 @@ export function npmInstall(scratch, registry, args = []) {
   return runNpm(scratch, registry, ['install', ...args])
 }
 
+/** Packages in node_modules without a package manager: for tests of something else than the installation. */
+export function place(scratch, names, wanted = () => true) {
+  for (const name of names) {
+    for (const [file, content] of tarballs().get(name).files) if (wanted(file)) scratch.write(join('node_modules', name, file), content)
+  }
+}
+
 /** The packages that lie in node_modules, sorted. */
 export function installed(scratch) {
-  return readdirSync(join(scratch.folder, 'node_modules')).filter((name) => !name.startsWith('.')).sort()
+  return readdirSync(join(scratch.folder, 'node_modules'))
+    .filter((name) => !name.startsWith('.'))
+    .sort()
 }

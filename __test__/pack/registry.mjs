@@ -24,7 +24,9 @@ export async function registry(t, more = []) {
     if (method === 'GET' && file !== undefined) return response.end(file.content)
     const found = method === 'GET' ? packument(name, packages, url) : undefined
     if (found === undefined) unknown.push(`${method} ${name}`)
-    response.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json' }).end(JSON.stringify(found ?? { error: 'not found' }))
+    response
+      .writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json' })
+      .end(JSON.stringify(found ?? { error: 'not found' }))
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   url = `http://127.0.0.1:${server.address().port}/`
@@ -55,5 +57,10 @@ function describe(manifest, url, content) {
     integrity: `sha512-${createHash('sha512').update(content).digest('base64')}`,
   }
   const day = '2026-01-01T00:00:00.000Z'
-  return { name, 'dist-tags': { latest: version }, versions: { [version]: { ...manifest, dist } }, time: { created: day, modified: day, [version]: day } }
+  return {
+    name,
+    'dist-tags': { latest: version },
+    versions: { [version]: { ...manifest, dist } },
+    time: { created: day, modified: day, [version]: day },
+  }
 }

@@ -26,9 +26,16 @@ export const COMMONJS = `const { embed, rerank } = require('vecrank')\n${BODY}`
 export function assertAnswer({ stdout }) {
   const { vector, ranking } = JSON.parse(stdout.trim().split('\n').at(-1))
   const expected = JSON.parse(readFileSync(join(root, '__test__', 'pack', 'golden.json'), 'utf8'))
-  assert.ok(cosine(vector, expected.vector) > 0.98, `the vector's cosine to that of sentence-transformers is ${cosine(vector, expected.vector)}`)
-  assert.deepEqual(ranking.map(({ index }) => index), expected.order)
-  for (const { index, score } of ranking) assert.ok(Math.abs(score - expected.scores[index]) < 0.6, `document ${index}: ${score} for ${expected.scores[index]}`)
+  assert.ok(
+    cosine(vector, expected.vector) > 0.98,
+    `the vector's cosine to that of sentence-transformers is ${cosine(vector, expected.vector)}`,
+  )
+  assert.deepEqual(
+    ranking.map(({ index }) => index),
+    expected.order,
+  )
+  for (const { index, score } of ranking)
+    assert.ok(Math.abs(score - expected.scores[index]) < 0.6, `document ${index}: ${score} for ${expected.scores[index]}`)
 }
 
 function cosine(a, b) {

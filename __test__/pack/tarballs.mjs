@@ -11,7 +11,7 @@ const folder = process.env.VECRANK_TARBALLS ?? join(root, 'npm', 'tarballs')
 export function unpacked(tarball) {
   const archive = gunzipSync(tarball)
   const files = new Map()
-  for (let at = 0; at + 512 <= archive.length && archive[at] !== 0; ) {
+  for (let at = 0; at + 512 <= archive.length && archive[at] !== 0;) {
     const field = (from, to) => archive.toString('utf8', at + from, at + to).replace(/\0.*$/s, '')
     const size = Number.parseInt(field(124, 136), 8)
     if (field(156, 157) === '0') files.set(field(0, 100).replace(/^[^/]+\//, ''), archive.subarray(at + 512, at + 512 + size))
@@ -27,14 +27,34 @@ export function unpacked(tarball) {
  * @param {Record<string, string>} [texts] its other files
  */
 export function made(manifest, texts = {}) {
-  const files = new Map(Object.entries({ 'package.json': `${JSON.stringify(manifest)}\n`, ...texts }).map(([name, text]) => [name, Buffer.from(text)]))
-  const blocks = [...files].flatMap(([name, content]) => [header(`package/${name}`, content.length), content, Buffer.alloc(-content.length & 511)])
-  return { name: manifest.name, version: manifest.version, manifest, content: gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)])), files }
+  const files = new Map(
+    Object.entries({ 'package.json': `${JSON.stringify(manifest)}\n`, ...texts }).map(([name, text]) => [name, Buffer.from(text)]),
+  )
+  const blocks = [...files].flatMap(([name, content]) => [
+    header(`package/${name}`, content.length),
+    content,
+    Buffer.alloc(-content.length & 511),
+  ])
+  return {
+    name: manifest.name,
+    version: manifest.version,
+    manifest,
+    content: gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)])),
+    files,
+  }
 }
 
 function header(name, size) {
   const block = Buffer.alloc(512)
-  const fields = [[0, name], [100, '0000644'], [124, size.toString(8).padStart(11, '0')], [136, '00000000000'], [148, ' '.repeat(8)], [156, '0'], [257, 'ustar\x0000']]
+  const fields = [
+    [0, name],
+    [100, '0000644'],
+    [124, size.toString(8).padStart(11, '0')],
+    [136, '00000000000'],
+    [148, ' '.repeat(8)],
+    [156, '0'],
+    [257, 'ustar\x0000'],
+  ]
   for (const [at, text] of fields) block.write(text, at, 'latin1')
   // The sum is over the block with spaces in the sum's own place.
   const sum = block.reduce((total, byte) => total + byte, 0)
@@ -56,7 +76,10 @@ export function tarballs() {
 }
 
 function read() {
-  const paths = readdirSync(folder).filter((name) => name.endsWith('.tgz')).sort().map((name) => join(folder, name))
+  const paths = readdirSync(folder)
+    .filter((name) => name.endsWith('.tgz'))
+    .sort()
+    .map((name) => join(folder, name))
   if (paths.length === 0) throw new Error(`There are no tarballs in ${folder}. Run: npm run pack`)
   return new Map(
     paths.map((path) => {

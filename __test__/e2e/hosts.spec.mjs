@@ -1,0 +1,228 @@
+// Other runtimes and narrower ones: each gives the very numbers that Node gives, ends by itself, and where it forbids something the message says what.
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { after, test } from 'node:test'
+import { deflateRawSync } from 'node:zlib'
+import { root } from '../fixtures.mjs'
+import { compiler } from '../pack/programs.mjs'
+import { here } from '../pack/project.mjs'
+import { registry } from '../pack/registry.mjs'
+import { BODY, COMMONJS, ESM, MODELS, assertAnswer } from '../pack/smoke.mjs'
+import { made, tarballs } from '../pack/tarballs.mjs'
+import { answer, application } from './application.mjs'
+import { program } from './programs.mjs'
+
+const TYPESCRIPT = `import { embed, rerank, type RankedDocument } from 'vecrank'\nconst typed: RankedDocument[] = []\n${BODY}`
+const app = await application(
+  { after },
+  {
+    programs: ['outputs.mjs', 'worker.mjs', 'electron.cjs', 'folder.cjs', 'readonly.sh'],
+    files: { 'esm.mjs': ESM, 'commonjs.cjs': COMMONJS, 'typescript.ts': TYPESCRIPT },
+  },
+)
+const reference = await app.node(['esm.mjs'])
+assertAnswer(reference)
+const expected = answer(reference)
+
+/** Throws unless the program printed what Node printed, to the last bit, and had no complaint. */
+function assertSame(output, complaint = /^$/) {
+  assert.deepEqual(answer(output), expected)
+  assert.match(output.stderr, complaint)
+}
+
+const NODES = { 'this Node': { path: process.execPath, skip: false }, 'Node 22': program('node 22'), 'Node 24': program('node 24') }
+
+for (const [name, { path, skip }] of Object.entries(NODES)) {
+  const flag = name === 'this Node' && Number.parseInt(process.versions.node, 10) < 22 ? '--experimental-permission' : '--permission'
+  const reading = `--allow-fs-read=${app.folder}`
+
+  test(`${name}: ES modules, CommonJS, worker threads`, { skip }, async () => {
+    assertSame(await app.run(path, ['esm.mjs']))
+    assertSame(await app.run(path, ['commonjs.cjs']))
+    for (const each of answer(await app.run(path, ['worker.mjs']))) assert.deepEqual(each.vector, expected.vector)
+  })
+
+  test(`${name}: the permission model, with the two flags that it takes`, { skip }, async () => {
+    for (const file of ['esm.mjs', 'commonjs.cjs']) assertSame(await app.run(path, [flag, '--allow-addons', reading, file]), /SecurityWarning/)
+    // No more than what is needed: the packages, and what Node itself reads to find them.
+    const narrow = ['node_modules', 'package.json', 'esm.mjs'].map((each) => `--allow-fs-read=${join(app.folder, each)}`)
+    assertSame(await app.run(path, [flag, '--allow-addons', ...narrow, 'esm.mjs']), /SecurityWarning/)
+  })
+
+  test(`${name}: what is forbidden is named, with the flag that allows it`, { skip }, async () => {
+    const noAddons = await app.failure(path, [flag, reading, 'esm.mjs'])
+    assert.match(noAddons.stderr, /could not be loaded[^]*must not load native addons[^]*--allow-addons[^]*ERR_RUNTIME/)
+    const alone = await app.failure(path, ['--no-addons', 'esm.mjs'])
+    assert.match(alone.stderr, /could not be loaded[^]*drop --no-addons[^]*ERR_RUNTIME/)
+    const parts = ['node_modules/vecrank', 'package.json', 'esm.mjs'].map((each) => `--allow-fs-read=${join(app.folder, each)}`)
+    const noPlatform = await app.failure(path, [flag, '--allow-addons', ...parts, 'esm.mjs'])
+    assert.match(noPlatform.stderr, /could not be loaded[^]*Add --allow-fs-read for node_modules[^]*ERR_RUNTIME/)
+  })
+
+  test(`${name}: without __proto__, and with frozen intrinsics`, { skip }, async () => {
+    assertSame(await app.run(path, ['--disable-proto=delete', 'esm.mjs']))
+    assertSame(await app.run(path, ['--disable-proto=throw', 'commonjs.cjs']))
+    assertSame(await app.run(path, ['--frozen-intrinsics', 'esm.mjs']), /ExperimentalWarning/)
+  })
+}
+
+// ---------- Bun -------------------------------------------------------------------------------------------------------
+
+const bun = program('bun')
+
+test('Bun: ES modules, CommonJS, TypeScript, worker threads', { skip: bun.skip }, async () => {
+  for (const file of ['esm.mjs', 'commonjs.cjs', 'typescript.ts']) assertSame(await app.run(bun.path, [file]))
+  const answers = answer(await app.run(bun.path, ['worker.mjs']))
+  assert.equal(answers.length, 7)
+  for (const { vector } of answers) assert.deepEqual(vector, expected.vector)
+})
+
+test('bun build: with vecrank kept outside the bundle runs in Bun and Node', { skip: bun.skip }, async () => {
+  await app.run(bun.path, ['build', '--target=node', '--external', 'vecrank', 'esm.mjs', '--outfile=bundle/app.mjs'])
+  assertSame(await app.run(bun.path, ['bundle/app.mjs']))
+  assertSame(await app.node(['bundle/app.mjs']))
+})
+
+test('bun build --compile: the program needs node_modules in its working folder, and says so', { skip: bun.skip }, async () => {
+  await app.run(bun.path, ['build', '--compile', '--external', 'vecrank', 'esm.mjs', '--outfile=program'])
+  assertSame(await app.run(join(app.folder, 'program'), []))
+  const elsewhere = await app.failure(join(app.folder, 'program'), [], { cwd: app.home })
+  assert.match(elsewhere.stderr, /Cannot find package 'vecrank'/)
+})
+
+// ---------- Deno ------------------------------------------------------------------------------------------------------
+
+const deno = program('deno')
+/** The least that the smoke test needs. Settings of the Hub are not asked for where both models are installed. */
+const LEAST = [
+  '--allow-env=VECRANK_EMBEDDER,VECRANK_RERANKER,VECRANK_ONNXRUNTIME',
+  `--allow-read=${join(app.folder, 'node_modules')}`,
+  `--allow-ffi=${join(app.folder, 'node_modules')}`,
+]
+const denoRun = ['run', '--no-prompt', '--node-modules-dir=manual']
+const quiet = { NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' }
+
+test('Deno with node_modules: ES modules, CommonJS and TypeScript with the least permissions, worker threads', { skip: deno.skip }, async () => {
+  const env = { ...quiet, DENO_DIR: join(app.home, 'deno') }
+  for (const file of ['esm.mjs', 'commonjs.cjs', 'typescript.ts']) assertSame(await app.run(deno.path, [...denoRun, ...LEAST, file], { env }))
+  for (const { vector } of answer(await app.run(deno.path, [...denoRun, '-A', 'worker.mjs'], { env }))) assert.deepEqual(vector, expected.vector)
+})
+
+test('Deno: what is forbidden is named, with the flag that allows it', { skip: deno.skip }, async () => {
+  const env = { ...quiet, DENO_DIR: join(app.home, 'deno') }
+  for (const missing of ['ffi', 'read', 'env']) {
+    const allowed = LEAST.filter((flag) => !flag.startsWith(`--allow-${missing}`))
+    const { code, stderr } = await app.failure(deno.path, [...denoRun, ...allowed, 'esm.mjs'], { env })
+    assert.equal(code, 1)
+    assert.match(stderr, new RegExp(`--allow-${missing}`), missing)
+    if (missing !== 'env') assert.match(stderr, /could not be loaded[^]*Deno forbids it\. Start with --allow-ffi, --allow-read and --allow-env/)
+  }
+})
+
+for (const mode of ['none', 'auto']) {
+  test(`Deno with npm: specifiers, --node-modules-dir=${mode}`, { skip: deno.skip }, async (t) => {
+    const { version } = tarballs().get('vecrank')
+    // Deno knows a package's os and cpu and not its libc: it fetches the other one's as well.
+    const other = made({ name: 'vecrank-linux-x64-musl', version, os: ['linux'], cpu: ['x64'], libc: ['musl'], main: 'index.js' }, { 'index.js': '' })
+    const served = await registry(t, [other])
+    const folder = join(app.base, `deno-${mode}`)
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'deno.json'), '{}\n')
+    writeFileSync(join(folder, 'main.mjs'), [...MODELS.map((name) => `import 'npm:${name}@${version}'`), ESM.replace("'vecrank'", `'npm:vecrank@${version}'`)].join('\n'))
+    const env = { ...quiet, DENO_DIR: join(folder, 'cache'), NPM_CONFIG_REGISTRY: served.url }
+    const permissions = ['--allow-env', `--allow-read=${folder}`, `--allow-ffi=${folder}`]
+    const output = await app.run(deno.path, ['run', '--no-prompt', `--node-modules-dir=${mode}`, ...permissions, 'main.mjs'], { cwd: folder, env })
+    assertSame(output, /Download/)
+    assert.deepEqual(served.unknown, [])
+  })
+}
+
+// ---------- Electron --------------------------------------------------------------------------------------------------
+
+const native = [here.package, ...MODELS]
+const linux = process.platform === 'linux' ? false : 'Linux only: NOT tested on this system'
+const electron = ['--require', join(app.folder, 'electron.cjs')]
+const isScript = (file) => /\.(js|json|mjs|cjs)$/.test(file)
+
+/**
+ * The application in a folder that stands for an Electron archive: what native code would have to open is not to be used there. Beside it lies what
+ * was unpacked: of the packages and of a model of the application's own, the files for which `unpack` holds.
+ */
+function archived(name, unpack) {
+  const archive = join(app.base, name, 'resources', 'app.asar')
+  for (const file of ['package.json', 'esm.mjs', 'commonjs.cjs', 'folder.cjs', 'node_modules/vecrank']) cpSync(join(app.folder, file), join(archive, file), { recursive: true })
+  const inside = [...native.map((each) => [each, join('node_modules', each)]), [MODELS[0], join('models', 'own')]]
+  for (const [each, folder] of inside) {
+    const from = join(app.folder, 'node_modules', each)
+    for (const file of readdirSync(from, { recursive: true }).filter((file) => statSync(join(from, file)).isFile())) {
+      mkdirSync(dirname(join(archive, folder, file)), { recursive: true })
+      if (isScript(file)) cpSync(join(from, file), join(archive, folder, file))
+      else writeFileSync(join(archive, folder, file), 'part of an archive')
+      if (unpack(file)) cpSync(join(from, file), join(`${archive}.unpacked`, folder, file))
+    }
+  }
+  return archive
+}
+
+test('an Electron archive: addon, library and models are opened where they were unpacked', async () => {
+  const archive = archived('unpacked', () => true)
+  assertSame(await app.node([...electron, join(archive, 'esm.mjs')], { cwd: app.home }))
+  assertSame(await app.node([...electron, 'commonjs.cjs'], { cwd: archive }))
+  const { path, vector } = answer(await app.node([...electron, join(archive, 'folder.cjs')], { cwd: app.home }))
+  assert.deepEqual({ path, vector }, { path: join(`${archive}.unpacked`, 'models', 'own'), vector: expected.vector })
+})
+
+test('an Electron archive that was not unpacked, or not wholly: the message says what to set', async () => {
+  // The second is what tools unpack that know native addons, and nothing of the library beside them.
+  for (const [name, unpack] of [['nothing', () => false], ['addons', (file) => file.endsWith('.node')], ['code', (file) => file.includes('.node') || file.includes('onnxruntime')]]) {
+    const { code, stderr } = await app.failure(process.execPath, [...electron, join(archived(name, unpack), 'esm.mjs')], { cwd: app.home })
+    assert.equal(code, 1, name)
+    assert.match(stderr, /VecrankError: .*app\.asar.* is inside an Electron archive.*asarUnpack: \['\*\*\/node_modules\/vecrank-\*\/\*\*'\]/, name)
+  }
+})
+
+test('a host that allows no external buffers, as Electron, gets the same arrays by copy', { skip: linux || compiler.skip }, async () => {
+  const source = readFileSync(join(root, '__test__', 'e2e', 'hosted', 'no-external-buffers.c'), 'utf8')
+  const library = compiler.library(app, source, join(app.base, 'no-external-buffers.so'))
+  const usual = answer(await app.node(['outputs.mjs']))
+  const output = await app.node(['outputs.mjs'], { env: { LD_PRELOAD: library } })
+  assert.deepEqual(answer(output), usual)
+  // Else the library was not in force, and nothing was shown.
+  const [, refused] = /refused (\d+) external buffers/.exec(output.stderr)
+  assert.ok(Number(refused) >= 15, `only ${refused} external buffers were asked for`)
+})
+
+// ---------- AWS Lambda ------------------------------------------------------------------------------------------------
+
+test('AWS Lambda: the folder that npm installs fits into a zip file, with one model or both', (t) => {
+  const sizes = new Map(readdirSync(join(app.folder, 'node_modules')).filter((name) => !name.startsWith('.')).map((name) => [name, sizeOf(name)]))
+  const sum = (names) => names.map((name) => sizes.get(name)).reduce((a, b) => ({ unpacked: a.unpacked + b.unpacked, packed: a.packed + b.packed }))
+  const code = ['vecrank', here.package]
+  for (const [what, names] of [['no model', code], ['the embedder', [...code, MODELS[0]]], ['the reranker', [...code, MODELS[1]]], ['both models', [...code, ...MODELS]]]) {
+    const { unpacked, packed } = sum(names)
+    t.diagnostic(`${what}: ${(unpacked / 1e6).toFixed(1)} MB, ${(packed / 1e6).toFixed(1)} MB as a zip file`)
+    assert.ok(unpacked < 250 * 2 ** 20, `${what}: ${unpacked} bytes`)
+    if (names.length < 4) assert.ok(packed < 50 * 2 ** 20, `${what}: ${packed} bytes as a zip file`)
+  }
+})
+
+/** Bytes of an installed package, as files and deflated as in a zip file. */
+function sizeOf(name) {
+  const folder = join(app.folder, 'node_modules', name)
+  const files = readdirSync(folder, { recursive: true }).filter((file) => statSync(join(folder, file)).isFile())
+  const contents = files.map((file) => readFileSync(join(folder, file)))
+  const headers = files.reduce((total, file) => total + 76 + 2 * `node_modules/${name}/${file}`.length, 0)
+  const total = (numbers) => numbers.reduce((a, b) => a + b, 0)
+  return { unpacked: total(contents.map(({ length }) => length)), packed: headers + total(contents.map((content) => deflateRawSync(content).length)) }
+}
+
+test('AWS Lambda: nothing can be written but /tmp, and there is no home', { skip: linux }, async (t) => {
+  const isolate = ['-m', 'sh', join(app.folder, 'readonly.sh'), app.folder]
+  if (spawnSync('unshare', [...isolate, 'true']).status !== 0) return t.skip('this process must not make a mount namespace: NOT tested')
+  const forbidden = await app.failure('unshare', [...isolate, process.execPath, '--eval', "require('node:fs').writeFileSync('/mnt/file', '')"])
+  assert.match(forbidden.stderr, /EROFS/)
+  for (const file of ['esm.mjs', 'commonjs.cjs']) assertSame(await app.run('unshare', [...isolate, process.execPath, file]))
+})
