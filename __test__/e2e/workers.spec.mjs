@@ -5,7 +5,7 @@ import { after, test } from 'node:test'
 import { ESM, assertAnswer } from '../pack/smoke.mjs'
 import { answer, application, soak } from './application.mjs'
 
-const programs = ['threads.mjs', 'rounds.mjs', 'abandoned.mjs', 'nested.mjs', 'together.mjs', 'leaving.mjs', 'family.mjs', 'cluster.mjs']
+const programs = ['threads.mjs', 'rounds.mjs', 'abandoned.mjs', 'nested.mjs', 'together.mjs', 'leaving.mjs', 'transfer.mjs', 'family.mjs', 'cluster.mjs']
 const app = await application({ after }, { programs, files: { 'esm.mjs': ESM } })
 const smoke = await app.node(['esm.mjs'])
 assertAnswer(smoke)
@@ -47,6 +47,16 @@ test('four workers that load at once share one session, to the last of them', { 
   const { vectors, ...rest } = answer(await app.node(['together.mjs']))
   assert.deepEqual(vectors, Array.from({ length: 5 }, () => expected))
   assert.deepEqual(rest, { count: 1, remaining: 1, left: [] })
+})
+
+test('what a worker computed can be transferred, without a copy, whatever method it came from', async () => {
+  const received = answer(await app.node(['transfer.mjs']))
+  assert.deepEqual(received.map(({ name }) => name), ['embed', 'binary', 'list', 'embedMany', 'row', 'tokenCounts', 'score'])
+  for (const { name, values, left } of received) {
+    assert.equal(left, 0, `${name} is still in the thread that gave it away`)
+    if (['embed', 'list', 'embedMany', 'row'].includes(name)) assert.deepEqual(values, expected, name)
+    else assert.ok(values.length > 0, name)
+  }
 })
 
 /** Each ends in the middle of work that takes seconds: with its own code, at once, and with nothing on stderr but its own. */

@@ -62,10 +62,11 @@ function atMost(version, limit) {
 
 test(
   'the addon names no folder of the machine that built it',
-  { todo: "the places of panics name the folder of the builder's crates" },
+  // The places of panics do, unless all crates are compiled anew for it. What is published is, and CI brings it from there.
+  { skip: !process.env.VECRANK_TARBALLS && 'only packages for publishing are built so: npm run pack -- --release' },
   () => {
     const content = native.files.get(here.file).toString('latin1')
-    const found = [root, homedir(), '/home/', '/root/', '/Users/', '/Users\\'].filter((folder) => content.includes(folder))
+    const found = [root, homedir(), '/home/', '/root/', '/Users/', '\\Users\\'].filter((folder) => content.includes(folder))
     assert.deepEqual(found, [])
   },
 )
