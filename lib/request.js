@@ -86,14 +86,17 @@ async function embedChunk(model, texts, request, units, call) {
     const more = prefixes(those(texts, reply.short.texts), longer)
     reply = unwrap(await reply.short.resumeEmbed(more.parts, more.cut))
   }
-  reply.data = ofThisRealm(reply.data)
+  reply.data = owned(reply.data)
   return reply
 }
 
-/** What the addon makes belongs to Node's own realm; in a `vm` context, as in Jest, that is another one, and `instanceof` would say no. A view, not a copy. */
-function ofThisRealm(data) {
-  const Type = VECTORS[data[Symbol.toStringTag]]
-  return data instanceof Type ? data : new Type(data.buffer, data.byteOffset, data.length)
+/**
+ * A copy in JavaScript's own memory, of the caller's realm. Memory of native code cannot be transferred to another thread (Node 22 and newer), is not
+ * allowed in every host (Electron), and in a `vm` context, as in Jest, it is of another realm, where `instanceof` says no. A reply has at most
+ * `CHUNK_TEXTS` rows, so this takes well under a millisecond.
+ */
+function owned(data) {
+  return new VECTORS[data[Symbol.toStringTag]](data)
 }
 
 /** One chunk of scores, likewise; `queries` holds one query for all documents or one for each. */
