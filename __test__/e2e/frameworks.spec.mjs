@@ -1,4 +1,5 @@
-// Test runners, which load the package once for each suite and run it in a realm of its own: values go in and come out as in a plain program.
+// Test runners, which load the package once for each suite and run it in a realm of its own: values go in and come out as in a plain
+// program.
 
 import assert from 'node:assert/strict'
 import { readFileSync, rmSync } from 'node:fs'
@@ -11,7 +12,8 @@ import { program } from './programs.mjs'
 
 const SUITES = 10
 const body = readFileSync(join(root, '__test__', 'e2e', 'hosted', 'realm.js'), 'utf8')
-const suites = (folder, extension, head) => Object.fromEntries(Array.from({ length: SUITES }, (_, index) => [`${folder}/suite-${index}.test.${extension}`, `${head}\n${body}`]))
+const suites = (folder, extension, head) =>
+  Object.fromEntries(Array.from({ length: SUITES }, (_, index) => [`${folder}/suite-${index}.test.${extension}`, `${head}\n${body}`]))
 const app = await application(
   { after },
   {
@@ -49,17 +51,23 @@ const jest = program('jest')
 const vitest = program('vitest')
 const node = Number.parseInt(process.versions.node, 10) >= 22 ? { path: process.execPath, skip: false } : program('node 22')
 
-for (const [name, flags] of [['one after the other', ['--runInBand', '--detectOpenHandles']], ['in two processes', ['--maxWorkers=2']], ['in two threads', ['--maxWorkers=2', '--workerThreads']]]) {
+const jestArgs = [jest.path, '--rootDir=jest', '--testEnvironment=node']
+const WAYS = {
+  'one after the other': ['--runInBand', '--detectOpenHandles'],
+  'in two processes': ['--maxWorkers=2'],
+  'in two threads': ['--maxWorkers=2', '--workerThreads'],
+}
+
+for (const [name, flags] of Object.entries(WAYS)) {
   test(`Jest, ${SUITES} suites ${name}`, { skip: jest.skip }, async (t) => {
-    await run(t, name, process.execPath, [jest.path, '--rootDir=jest', '--testEnvironment=node', '--testMatch=**/*.test.cjs', ...flags])
+    await run(t, name, process.execPath, [...jestArgs, '--testMatch=**/*.test.cjs', ...flags])
   })
 }
 
 test('Jest with the conditions of a browser: the message names the environment to choose', { skip: jest.skip }, async () => {
   const conditions = '--testEnvironmentOptions={"customExportConditions":["browser"]}'
-  const { code, stderr } = await app.failure(process.execPath, [jest.path, '--rootDir=jest', '--testEnvironment=node', conditions, '--testMatch=**/suite-0.test.cjs'], {
-    env: { SEEN: join(app.base, 'unused') },
-  })
+  const args = [...jestArgs, conditions, '--testMatch=**/suite-0.test.cjs']
+  const { code, stderr } = await app.failure(process.execPath, args, { env: { SEEN: join(app.base, 'unused') } })
   assert.equal(code, 1)
   assert.match(stderr, /VecrankError: .*In Jest.*@jest-environment node/)
 })

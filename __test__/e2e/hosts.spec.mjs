@@ -1,4 +1,5 @@
-// Other runtimes and narrower ones: each gives the very numbers that Node gives, ends by itself, and where it forbids something the message says what.
+// Other runtimes and narrower ones: each gives the very numbers that Node gives and ends by itself, and where one forbids something the
+// message says what.
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -8,7 +9,7 @@ import { after, test } from 'node:test'
 import { deflateRawSync } from 'node:zlib'
 import { root } from '../fixtures.mjs'
 import { compiler } from '../pack/programs.mjs'
-import { here } from '../pack/project.mjs'
+import { here, installed } from '../pack/project.mjs'
 import { registry } from '../pack/registry.mjs'
 import { BODY, COMMONJS, ESM, MODELS, assertAnswer } from '../pack/smoke.mjs'
 import { made, tarballs } from '../pack/tarballs.mjs'
@@ -34,9 +35,10 @@ function assertSame(output, complaint = /^$/) {
 }
 
 const NODES = { 'this Node': { path: process.execPath, skip: false }, 'Node 22': program('node 22'), 'Node 24': program('node 24') }
+const isOld = Number.parseInt(process.versions.node, 10) < 22
 
 for (const [name, { path, skip }] of Object.entries(NODES)) {
-  const flag = name === 'this Node' && Number.parseInt(process.versions.node, 10) < 22 ? '--experimental-permission' : '--permission'
+  const flag = name === 'this Node' && isOld ? '--experimental-permission' : '--permission'
   const reading = `--allow-fs-read=${app.folder}`
 
   test(`${name}: ES modules, CommonJS, worker threads`, { skip }, async () => {
@@ -46,10 +48,11 @@ for (const [name, { path, skip }] of Object.entries(NODES)) {
   })
 
   test(`${name}: the permission model, with the two flags that it takes`, { skip }, async () => {
-    for (const file of ['esm.mjs', 'commonjs.cjs']) assertSame(await app.run(path, [flag, '--allow-addons', reading, file]), /SecurityWarning/)
+    const allowed = [flag, '--allow-addons']
+    for (const file of ['esm.mjs', 'commonjs.cjs']) assertSame(await app.run(path, [...allowed, reading, file]), /SecurityWarning/)
     // No more than what is needed: the packages, and what Node itself reads to find them.
     const narrow = ['node_modules', 'package.json', 'esm.mjs'].map((each) => `--allow-fs-read=${join(app.folder, each)}`)
-    assertSame(await app.run(path, [flag, '--allow-addons', ...narrow, 'esm.mjs']), /SecurityWarning/)
+    assertSame(await app.run(path, [...allowed, ...narrow, 'esm.mjs']), /SecurityWarning/)
   })
 
   test(`${name}: what is forbidden is named, with the flag that allows it`, { skip }, async () => {
@@ -105,10 +108,13 @@ const LEAST = [
 const denoRun = ['run', '--no-prompt', '--node-modules-dir=manual']
 const quiet = { NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' }
 
-test('Deno with node_modules: ES modules, CommonJS and TypeScript with the least permissions, worker threads', { skip: deno.skip }, async () => {
+test('Deno with node_modules: the least permissions, and worker threads', { skip: deno.skip }, async () => {
   const env = { ...quiet, DENO_DIR: join(app.home, 'deno') }
-  for (const file of ['esm.mjs', 'commonjs.cjs', 'typescript.ts']) assertSame(await app.run(deno.path, [...denoRun, ...LEAST, file], { env }))
-  for (const { vector } of answer(await app.run(deno.path, [...denoRun, '-A', 'worker.mjs'], { env }))) assert.deepEqual(vector, expected.vector)
+  for (const file of ['esm.mjs', 'commonjs.cjs', 'typescript.ts']) {
+    assertSame(await app.run(deno.path, [...denoRun, ...LEAST, file], { env }))
+  }
+  const answers = answer(await app.run(deno.path, [...denoRun, '-A', 'worker.mjs'], { env }))
+  for (const { vector } of answers) assert.deepEqual(vector, expected.vector)
 })
 
 test('Deno: what is forbidden is named, with the flag that allows it', { skip: deno.skip }, async () => {
@@ -118,7 +124,8 @@ test('Deno: what is forbidden is named, with the flag that allows it', { skip: d
     const { code, stderr } = await app.failure(deno.path, [...denoRun, ...allowed, 'esm.mjs'], { env })
     assert.equal(code, 1)
     assert.match(stderr, new RegExp(`--allow-${missing}`), missing)
-    if (missing !== 'env') assert.match(stderr, /could not be loaded[^]*Deno forbids it\. Start with --allow-ffi, --allow-read and --allow-env/)
+    // Variables are read before the addon is loaded: there Deno's own words come through.
+    if (missing !== 'env') assert.match(stderr, /could not be loaded[^]*Start with --allow-ffi, --allow-read and --allow-env/)
   }
 })
 
@@ -126,16 +133,16 @@ for (const mode of ['none', 'auto']) {
   test(`Deno with npm: specifiers, --node-modules-dir=${mode}`, { skip: deno.skip }, async (t) => {
     const { version } = tarballs().get('vecrank')
     // Deno knows a package's os and cpu and not its libc: it fetches the other one's as well.
-    const other = made({ name: 'vecrank-linux-x64-musl', version, os: ['linux'], cpu: ['x64'], libc: ['musl'], main: 'index.js' }, { 'index.js': '' })
-    const served = await registry(t, [other])
+    const other = { name: 'vecrank-linux-x64-musl', version, os: ['linux'], cpu: ['x64'], libc: ['musl'], main: 'index.js' }
+    const served = await registry(t, [made(other, { 'index.js': '' })])
     const folder = join(app.base, `deno-${mode}`)
     mkdirSync(folder)
     writeFileSync(join(folder, 'deno.json'), '{}\n')
-    writeFileSync(join(folder, 'main.mjs'), [...MODELS.map((name) => `import 'npm:${name}@${version}'`), ESM.replace("'vecrank'", `'npm:vecrank@${version}'`)].join('\n'))
+    const models = MODELS.map((name) => `import 'npm:${name}@${version}'\n`)
+    writeFileSync(join(folder, 'main.mjs'), models.join('') + ESM.replace("'vecrank'", `'npm:vecrank@${version}'`))
     const env = { ...quiet, DENO_DIR: join(folder, 'cache'), NPM_CONFIG_REGISTRY: served.url }
-    const permissions = ['--allow-env', `--allow-read=${folder}`, `--allow-ffi=${folder}`]
-    const output = await app.run(deno.path, ['run', '--no-prompt', `--node-modules-dir=${mode}`, ...permissions, 'main.mjs'], { cwd: folder, env })
-    assertSame(output, /Download/)
+    const args = ['run', '--no-prompt', `--node-modules-dir=${mode}`, '--allow-env', `--allow-read=${folder}`, `--allow-ffi=${folder}`]
+    assertSame(await app.run(deno.path, [...args, 'main.mjs'], { cwd: folder, env }), /Download/)
     assert.deepEqual(served.unknown, [])
   })
 }
@@ -148,12 +155,14 @@ const electron = ['--require', join(app.folder, 'electron.cjs')]
 const isScript = (file) => /\.(js|json|mjs|cjs)$/.test(file)
 
 /**
- * The application in a folder that stands for an Electron archive: what native code would have to open is not to be used there. Beside it lies what
- * was unpacked: of the packages and of a model of the application's own, the files for which `unpack` holds.
+ * The application in a folder that stands for an Electron archive: what native code would have to open cannot be used there. Beside it lies
+ * what was unpacked: of the packages and of a model of the application's own, the files for which `unpack` holds.
  */
 function archived(name, unpack) {
   const archive = join(app.base, name, 'resources', 'app.asar')
-  for (const file of ['package.json', 'esm.mjs', 'commonjs.cjs', 'folder.cjs', 'node_modules/vecrank']) cpSync(join(app.folder, file), join(archive, file), { recursive: true })
+  for (const file of ['package.json', 'esm.mjs', 'commonjs.cjs', 'folder.cjs', 'node_modules/vecrank']) {
+    cpSync(join(app.folder, file), join(archive, file), { recursive: true })
+  }
   const inside = [...native.map((each) => [each, join('node_modules', each)]), [MODELS[0], join('models', 'own')]]
   for (const [each, folder] of inside) {
     const from = join(app.folder, 'node_modules', each)
@@ -175,14 +184,21 @@ test('an Electron archive: addon, library and models are opened where they were 
   assert.deepEqual({ path, vector }, { path: join(`${archive}.unpacked`, 'models', 'own'), vector: expected.vector })
 })
 
-test('an Electron archive that was not unpacked, or not wholly: the message says what to set', async () => {
-  // The second is what tools unpack that know native addons, and nothing of the library beside them.
-  for (const [name, unpack] of [['nothing', () => false], ['addons', (file) => file.endsWith('.node')], ['code', (file) => file.includes('.node') || file.includes('onnxruntime')]]) {
+const UNPACKED = {
+  nothing: () => false,
+  // What tools unpack that know native addons, and nothing of the library beside them.
+  addons: (file) => file.endsWith('.node'),
+  'no model': (file) => /\.node$|onnxruntime/.test(file),
+}
+
+for (const [name, unpack] of Object.entries(UNPACKED)) {
+  test(`an Electron archive of which was unpacked: ${name}. The message says what to set`, async () => {
     const { code, stderr } = await app.failure(process.execPath, [...electron, join(archived(name, unpack), 'esm.mjs')], { cwd: app.home })
-    assert.equal(code, 1, name)
-    assert.match(stderr, /VecrankError: .*app\.asar.* is inside an Electron archive.*asarUnpack: \['\*\*\/node_modules\/vecrank-\*\/\*\*'\]/, name)
-  }
-})
+    assert.equal(code, 1)
+    assert.match(stderr, /VecrankError: .*app\.asar.* is inside an Electron archive/)
+    assert.ok(stderr.includes("asarUnpack: ['**/node_modules/vecrank-*/**']"), stderr)
+  })
+}
 
 test('a host that allows no external buffers, as Electron, gets the same arrays by copy', { skip: linux || compiler.skip }, async () => {
   const source = readFileSync(join(root, '__test__', 'e2e', 'hosted', 'no-external-buffers.c'), 'utf8')
@@ -198,31 +214,38 @@ test('a host that allows no external buffers, as Electron, gets the same arrays 
 // ---------- AWS Lambda ------------------------------------------------------------------------------------------------
 
 test('AWS Lambda: the folder that npm installs fits into a zip file, with one model or both', (t) => {
-  const sizes = new Map(readdirSync(join(app.folder, 'node_modules')).filter((name) => !name.startsWith('.')).map((name) => [name, sizeOf(name)]))
-  const sum = (names) => names.map((name) => sizes.get(name)).reduce((a, b) => ({ unpacked: a.unpacked + b.unpacked, packed: a.packed + b.packed }))
-  const code = ['vecrank', here.package]
-  for (const [what, names] of [['no model', code], ['the embedder', [...code, MODELS[0]]], ['the reranker', [...code, MODELS[1]]], ['both models', [...code, ...MODELS]]]) {
-    const { unpacked, packed } = sum(names)
+  assert.deepEqual(installed(app), ['vecrank', ...native].sort())
+  const sizes = new Map(installed(app).map((name) => [name, sizeOf(name)]))
+  const models = { 'no model': [], 'the embedder': [MODELS[0]], 'the reranker': [MODELS[1]], 'both models': MODELS }
+  for (const [what, chosen] of Object.entries(models)) {
+    const each = ['vecrank', here.package, ...chosen].map((name) => sizes.get(name))
+    const [unpacked, packed] = ['unpacked', 'packed'].map((key) => total(each.map((size) => size[key])))
     t.diagnostic(`${what}: ${(unpacked / 1e6).toFixed(1)} MB, ${(packed / 1e6).toFixed(1)} MB as a zip file`)
     assert.ok(unpacked < 250 * 2 ** 20, `${what}: ${unpacked} bytes`)
-    if (names.length < 4) assert.ok(packed < 50 * 2 ** 20, `${what}: ${packed} bytes as a zip file`)
+    // Both together are close to the limit, and meant to go over S3.
+    if (chosen.length < 2) assert.ok(packed < 50 * 2 ** 20, `${what}: ${packed} bytes as a zip file`)
   }
 })
+
+function total(numbers) {
+  return numbers.reduce((a, b) => a + b, 0)
+}
 
 /** Bytes of an installed package, as files and deflated as in a zip file. */
 function sizeOf(name) {
   const folder = join(app.folder, 'node_modules', name)
   const files = readdirSync(folder, { recursive: true }).filter((file) => statSync(join(folder, file)).isFile())
   const contents = files.map((file) => readFileSync(join(folder, file)))
-  const headers = files.reduce((total, file) => total + 76 + 2 * `node_modules/${name}/${file}`.length, 0)
-  const total = (numbers) => numbers.reduce((a, b) => a + b, 0)
-  return { unpacked: total(contents.map(({ length }) => length)), packed: headers + total(contents.map((content) => deflateRawSync(content).length)) }
+  const headers = files.map((file) => 76 + 2 * `node_modules/${name}/${file}`.length)
+  const packed = total(headers) + total(contents.map((content) => deflateRawSync(content).length))
+  return { unpacked: total(contents.map(({ length }) => length)), packed }
 }
 
 test('AWS Lambda: nothing can be written but /tmp, and there is no home', { skip: linux }, async (t) => {
   const isolate = ['-m', 'sh', join(app.folder, 'readonly.sh'), app.folder]
   if (spawnSync('unshare', [...isolate, 'true']).status !== 0) return t.skip('this process must not make a mount namespace: NOT tested')
-  const forbidden = await app.failure('unshare', [...isolate, process.execPath, '--eval', "require('node:fs').writeFileSync('/mnt/file', '')"])
+  const write = "require('node:fs').writeFileSync('/mnt/file', '')"
+  const forbidden = await app.failure('unshare', [...isolate, process.execPath, '--eval', write])
   assert.match(forbidden.stderr, /EROFS/)
   for (const file of ['esm.mjs', 'commonjs.cjs']) assertSame(await app.run('unshare', [...isolate, process.execPath, file]))
 })

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { cosine, readJson, root } from '../fixtures.mjs'
-import { QUERY } from '../pack/smoke.mjs'
+import { QUERY, TEXTS } from '../pack/smoke.mjs'
 import { answer, application } from './application.mjs'
 import { program } from './programs.mjs'
 
@@ -18,11 +18,13 @@ if (!peer.skip) {
 }
 
 const golden = JSON.parse(readFileSync(join(root, '__test__', 'pack', 'golden.json'), 'utf8'))
-const quantised = { folder: join(root, 'models'), model: 'all-MiniLM-L6-v2', dtype: 'q8', texts: [QUERY, 'Leaves turn light into sugar.', 'Bread needs yeast.'] }
+const quantised = { folder: join(root, 'models'), model: 'all-MiniLM-L6-v2', dtype: 'q8', texts: [QUERY, ...TEXTS] }
 
 async function beside(settings, t) {
   const { vectors, delay, libraryFiles } = answer(await app.node(['beside.mjs'], { env: { PEER: JSON.stringify(settings) } }))
-  for (const [name, milliseconds] of Object.entries(delay)) t.diagnostic(`longest delay of the event loop with ${name} at work: ${milliseconds.toFixed(1)} ms`)
+  for (const [name, milliseconds] of Object.entries(delay)) {
+    t.diagnostic(`longest delay of the event loop with ${name} at work: ${milliseconds.toFixed(1)} ms`)
+  }
   // Each mapped once, from its own package.
   if (process.platform === 'linux') {
     const names = libraryFiles.map((file) => basename(file)).filter((name) => name.startsWith('lib'))
@@ -34,12 +36,13 @@ async function beside(settings, t) {
 }
 
 function assertClose(vectors, expected, least) {
-  vectors.forEach((vector, index) => assert.ok(cosine(vector, expected[index]) > least, `text ${index}: cosine ${cosine(vector, expected[index])}`))
+  const likeness = vectors.map((vector, index) => cosine(vector, expected[index]))
+  likeness.forEach((each, index) => assert.ok(each > least, `text ${index}: cosine ${each}`))
 }
 
 for (const first of ['peer', 'vecrank']) {
   for (const thread of [undefined, 'peer', 'vecrank']) {
-    test(`q8, ${first} first, ${thread ?? 'neither'} in a worker thread: right vectors, both at work at once`, { skip: peer.skip }, async (t) => {
+    test(`q8, ${first} first, ${thread ?? 'neither'} in a worker thread: right vectors, also at once`, { skip: peer.skip }, async (t) => {
       const vectors = await beside({ ...quantised, first, thread, measure: thread === undefined }, t)
       assertClose(vectors.peer.slice(0, 1), [golden.vector], 0.98)
       // The same weights run alone.

@@ -18,7 +18,8 @@ const MORE = {
 
 /**
  * @param {'node 22' | 'node 24' | 'bun' | 'deno' | 'jest' | 'vitest' | 'peer'} name
- * @returns {{ path: string, skip: string | false }} `skip` is why a test cannot run; with CI=true there is no such reason but that the platform has none
+ * @returns {{ path: string, skip: string | false }} `skip` is why a test cannot run; with CI=true there is no such reason but that
+ *   the platform has none
  */
 export function program(name) {
   if (MORE[name] === undefined) {

@@ -1,12 +1,13 @@
-// Worker threads and processes: vecrank is loaded, used and cut off in all of them, and nothing crashes, hangs, grows or goes on working for nobody.
+// Worker threads and processes: vecrank is loaded, used and cut off in all of them, and nothing crashes, hangs, grows or goes on working
+// for nobody.
 
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { ESM, assertAnswer } from '../pack/smoke.mjs'
 import { answer, application, soak } from './application.mjs'
 
-const programs = ['threads.mjs', 'rounds.mjs', 'abandoned.mjs', 'nested.mjs', 'together.mjs', 'leaving.mjs', 'transfer.mjs', 'family.mjs', 'cluster.mjs']
-const app = await application({ after }, { programs, files: { 'esm.mjs': ESM } })
+const names = ['threads', 'rounds', 'abandoned', 'nested', 'together', 'leaving', 'transfer', 'family', 'cluster']
+const app = await application({ after }, { programs: names.map((name) => `${name}.mjs`), files: { 'esm.mjs': ESM } })
 const smoke = await app.node(['esm.mjs'])
 assertAnswer(smoke)
 /** The vector of the text that all programs embed, judged by sentence-transformers' and then the same to the bit wherever it is made. */
@@ -67,7 +68,8 @@ for (const [manner, stderr] of Object.entries(ENDS)) {
     const delays = soak ? Array.from({ length: 60 }, (_, index) => index * 2) : [0, 7, 30]
     for (const delay of delays) {
       const ended = await app.failure(process.execPath, ['leaving.mjs', manner, String(delay)], { timeout: 30_000 })
-      assert.deepEqual({ code: ended.code, signal: ended.signal }, { code: manner === 'throwing' ? 1 : 7, signal: null }, `${delay} ms: ${ended.stderr}`)
+      const { code, signal } = ended
+      assert.deepEqual({ code, signal }, { code: manner === 'throwing' ? 1 : 7, signal: null }, `${delay} ms: ${ended.stderr}`)
       assert.match(ended.stderr, stderr)
       assert.doesNotMatch(ended.stderr, /panicked|terminate called|FATAL/)
     }

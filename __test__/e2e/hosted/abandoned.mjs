@@ -1,4 +1,4 @@
-// A worker asks for far more than a second's work and is terminated while it is done. Prints how long the addon goes on, and the CPU time that this takes.
+// A worker asks for many seconds' work and is terminated while it is done. Prints how long the addon goes on, and its CPU time.
 
 import { once } from 'node:events'
 import { Worker, isMainThread, parentPort } from 'node:worker_threads'

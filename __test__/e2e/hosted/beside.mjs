@@ -1,5 +1,6 @@
-// vecrank and Transformers.js in one process. Settings come as JSON in PEER: { first, folder, model, dtype, texts, thread, measure }; the answers go out
-// as JSON. `thread` says which of the two is in a worker thread: 'peer', 'vecrank' or neither; `measure` asks for delays of the event loop as well.
+// vecrank and Transformers.js in one process. Settings come as JSON in PEER: { first, folder, model, dtype, texts, thread, measure }; the
+// answers go out as JSON. `thread` says which of the two is in a worker thread: 'peer', 'vecrank' or neither; `measure` asks for delays of
+// the event loop as well.
 
 import { once } from 'node:events'
 import { monitorEventLoopDelay } from 'node:perf_hooks'

@@ -20,7 +20,7 @@ if (cluster.isPrimary) {
         const chunks = await response.toArray().catch(lost)
         if (chunks !== undefined) resolve(JSON.parse(Buffer.concat(chunks).toString()))
       })
-      // A connection that the primary was just handing to the process that died is closed by nobody (Node's own affair): it is lost as well.
+      // A connection that the primary was just handing to the process that died is closed by nobody (Node's own affair): lost as well.
       sent.setTimeout(5000, () => sent.destroy(Object.assign(new Error('no answer'), { code: 'NONE' })))
       sent.on('error', lost).end(TEXT)
     })

@@ -1,5 +1,5 @@
-/* LD_PRELOAD: Node-API as Electron has it, where memory of native code cannot be an ArrayBuffer's. The addon looks its functions up by name with
- * dlsym, so that is what is replaced; a function of the same name would not do, as the program's own come first. */
+/* LD_PRELOAD: Node-API as Electron has it, where memory of native code cannot be an ArrayBuffer's. The addon looks its functions up by name
+ * with dlsym, so that is what is replaced; a function of the same name would not do, as the program's own come first. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

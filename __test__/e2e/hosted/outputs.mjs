@@ -9,7 +9,10 @@ const plain = (array) => ({ type: array.constructor.name, values: Array.from(arr
 const { dimensions } = await embedder.info()
 const ranges = { min: new Float32Array(dimensions).fill(-0.2), max: new Float32Array(dimensions).fill(0.2) }
 
-const result = { counts: plain(await embedder.tokenCounts(texts)), scores: plain(await reranker.score(texts.map((text) => [texts[0], text]))) }
+const result = {
+  counts: plain(await embedder.tokenCounts(texts)),
+  scores: plain(await reranker.score(texts.map((text) => [texts[0], text]))),
+}
 for (const output of ['float32', 'int8', 'uint8', 'binary', 'ubinary']) {
   const options = output.endsWith('int8') ? { output, ranges } : { output }
   result[output] = plain(await embedder.embed(texts[0], options))

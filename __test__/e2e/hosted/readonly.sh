@@ -1,5 +1,5 @@
-# sh readonly.sh FOLDER PROGRAM…: runs the program in FOLDER as a function of AWS Lambda runs: nothing can be written but an empty /tmp, and the user
-# has no rights and no home. To be started in a mount namespace of its own.
+# sh readonly.sh FOLDER PROGRAM…: runs the program in FOLDER as a function of AWS Lambda runs: nothing can be written but an empty /tmp,
+# and the user has no rights and no home. To be started in a mount namespace of its own.
 set -e
 folder=$1
 shift

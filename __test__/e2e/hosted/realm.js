@@ -1,5 +1,5 @@
-// A suite of Jest or Vitest (whose file begins with making `vecrank`): what a test passes in, and what it may expect of what comes back. Test runners
-// run a suite in a realm of its own, where Array, Error and Float32Array are not those that the native code knows.
+// A suite of Jest or Vitest (whose file begins with making `vecrank`): what a test passes in, and what it may expect of what comes back.
+// Test runners run a suite in a realm of its own, where Array, Error and Float32Array are not those that the native code knows.
 
 /* global vecrank, test, expect, afterAll */
 const { Embedder, Reranker, VecrankError, cosineSimilarity, embed, rerank, topK } = vecrank
@@ -73,6 +73,6 @@ afterAll(() => {
   const { appendFileSync, readdirSync, readFileSync } = process.getBuiltinModule('node:fs')
   if (process.platform !== 'linux') return
   const names = readdirSync('/proc/self/task').map((task) => readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim())
-  const seen = { process: process.pid, memory: process.memoryUsage().rss / 1e6, sessions: names.filter((name) => name === 'vecrank-0').length }
-  appendFileSync(process.env.SEEN, `${JSON.stringify(seen)}\n`)
+  const sessions = names.filter((name) => name === 'vecrank-0').length
+  appendFileSync(process.env.SEEN, `${JSON.stringify({ memory: process.memoryUsage().rss / 1e6, sessions })}\n`)
 })

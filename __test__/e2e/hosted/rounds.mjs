@@ -1,5 +1,5 @@
-// node --expose-gc rounds.mjs COUNT: one worker after the other loads the model, embeds and is terminated: idle, disposed, in the middle of a call, or
-// while it loads. Prints what came of it as JSON.
+// node --expose-gc rounds.mjs COUNT: one worker after the other loads the model, embeds and is terminated: idle, disposed, in the middle of
+// a call, or while it loads. Prints what came of it as JSON.
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads'

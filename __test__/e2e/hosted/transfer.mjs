@@ -1,4 +1,4 @@
-// A worker gives everything that it computes to the main thread by transfer, not by copy. Prints what arrived, and what the worker still has of it.
+// A worker gives everything that it computes to the main thread by transfer, not by copy. Prints what arrived, and what is left.
 
 import { once } from 'node:events'
 import { Worker, isMainThread, parentPort } from 'node:worker_threads'

@@ -4,7 +4,10 @@ import { once } from 'node:events'
 import { Worker, isMainThread, parentPort } from 'node:worker_threads'
 import { embed, rerank } from 'vecrank'
 
-const answer = async () => ({ vector: Array.from(await embed('How do plants make sugar?')), ranking: await rerank('sugar', ['Leaves', 'Trains']) })
+const answer = async () => ({
+  vector: Array.from(await embed('How do plants make sugar?')),
+  ranking: await rerank('sugar', ['Leaves', 'Trains']),
+})
 
 if (isMainThread) {
   const answers = [await answer()]
