@@ -1,4 +1,4 @@
-// examples/next as a user has it: vecrank from the packed packages, Next.js and React from e2e/, in a folder that knows nothing of the repository.
+// examples/next as a user has it: vecrank from the packed packages, Next.js and React from e2e/, in a folder of its own.
 
 import { spawn } from 'node:child_process'
 import { constants, cpSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs'
@@ -6,9 +6,10 @@ import { createServer } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { root } from '../fixtures.mjs'
-import { cleanEnvironment, npm } from '../pack/project.mjs'
-import { OFFLINE } from '../pack/smoke.mjs'
-import { application } from './application.mjs'
+import { thirdParty } from '../pack/programs.mjs'
+import { cleanEnvironment, npm, npmInstall, project } from '../pack/project.mjs'
+import { registry } from '../pack/registry.mjs'
+import { MODELS, OFFLINE } from '../pack/smoke.mjs'
 
 const example = join(root, 'examples', 'next')
 const modules = join(root, 'e2e', 'node_modules')
@@ -24,9 +25,20 @@ export function skipped() {
   return 'next is not installed, so it is NOT tested. Run: npm ci --prefix e2e --ignore-scripts'
 }
 
-/** The application. `t` is `{ after }` of node:test: a spec file has one for all of its tests. */
-export async function nextApplication(t) {
-  const app = await application(t)
+/** Installers of our packages. pnpm shows every package what it declares and nothing else. */
+const INSTALL = {
+  npm: (app, served) => npmInstall(app, served, ['vecrank', ...MODELS]),
+  pnpm(app, served) {
+    const { program, args } = thirdParty('pnpm')
+    const env = { ...OFFLINE, pnpm_config_registry: served.url, pnpm_config_hoist: 'false', pnpm_config_auto_install_peers: 'false' }
+    return app.run(program, [...args, 'add', '--ignore-scripts', 'vecrank', ...MODELS], { env })
+  },
+}
+
+/** The application. `t` may be `{ after }` of node:test: making it takes seconds, so a spec file has one for most of its tests. */
+export async function nextApplication(t, { installer = 'npm' } = {}) {
+  const app = project(t)
+  await INSTALL[installer](app, await registry(t))
   // What was left by somebody who tried the example where it lies.
   const left = /[\\/](node_modules|\.next|next-env\.d\.ts|vectors\.f32|tsconfig\.tsbuildinfo)$/
   cpSync(example, app.folder, { recursive: true, filter: (file) => !left.test(file) })
@@ -38,6 +50,8 @@ export async function nextApplication(t) {
   const servers = serversOf(t, app.home)
   return {
     ...app,
+    /** A program of the application. */
+    node: (args) => app.run(process.execPath, args, { env: OFFLINE }),
     /** A file of the application, changed. */
     change: (name, how) => app.write(name, how(readFileSync(join(app.folder, name), 'utf8'))),
     /** `npm run build`; the standalone folder, moved out of the project, with the files that the browser loads. */
@@ -73,7 +87,7 @@ function others() {
       const folder = locate(name, from)
       // Native packages of other platforms are not there.
       if (folder === undefined && mayLack) continue
-      if (folder === undefined) throw new Error(`${name}, which ${basename(from)} needs, is not installed: npm ci --prefix e2e --ignore-scripts`)
+      if (folder === undefined) throw new Error(`${name}, needed by ${basename(from)}, is missing: npm ci --prefix e2e --ignore-scripts`)
       found.set(name, folder)
       const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
       visit(Object.keys(manifest.dependencies ?? {}), folder, false)
@@ -110,7 +124,8 @@ function serversOf(t, home) {
   t.after(() => Promise.all([...running].map((server) => server.stop())))
   return async (args, { cwd, port, env = {} }) => {
     // A group of its own: `next dev` has children.
-    const child = spawn(process.execPath, args, { cwd, env: cleanEnvironment(home, { ...QUIET, ...env }), detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const options = { cwd, env: cleanEnvironment(home, { ...QUIET, ...env }), detached: true, stdio: ['ignore', 'pipe', 'pipe'] }
+    const child = spawn(process.execPath, args, options)
     const printed = []
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => printed.push(chunk))
     const ended = new Promise((resolve) => child.on('close', resolve))
@@ -147,7 +162,8 @@ async function listens(port) {
 
 /** `POST /api/search`: the answer's status, its events, and in which pieces they came. */
 export async function search({ url }, body, { signal } = {}) {
-  const response = await fetch(`${url}/api/search`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), signal })
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const response = await fetch(`${url}/api/search`, { method: 'POST', body: text, signal })
   const pieces = []
   for await (const piece of response.body) pieces.push(Buffer.from(piece).toString('utf8'))
   const events = pieces.join('').trim().split('\n').map((line) => JSON.parse(line))

@@ -1,6 +1,6 @@
-// Next.js: examples/next is built with both bundlers, taken elsewhere without its node_modules, called and looked at in a browser; and it is
-// changed while `next dev` runs it. VECRANK_SOAK=1 adds what takes long: 200 hot reloads, and those of webpack.
-// VECRANK_SCREENSHOT=docs/images/next.png keeps the picture of the page.
+// Next.js: examples/next is built with both bundlers, taken elsewhere without its node_modules, called, and looked at in a browser; and
+// it is changed while `next dev` runs it. VECRANK_SOAK=1 adds what takes long: 200 hot reloads, those of webpack, 50 searches at once,
+// pnpm. VECRANK_SCREENSHOT=docs/images/next.png keeps the picture of the page.
 
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { after, test } from 'node:test'
 import { root } from '../fixtures.mjs'
 import { answer, soak } from './application.mjs'
 import { openPage, skipped as withoutBrowser } from './browser.mjs'
-import { mistakes } from './next-mistakes.mjs'
+import { places } from './next-places.mjs'
 import { assertStandalone, bytesOfLoad } from './next-standalone.mjs'
 import { nextApplication, search, skipped } from './next.mjs'
 
@@ -42,10 +42,10 @@ test('next build takes the addon, ONNX Runtime, both models and the vectors alon
 
 test('next build --webpack does as well', { skip }, async (t) => {
   const start = performance.now()
-  // With pages of which a later test looks what they say.
-  for (const [name, text] of Object.entries(mistakes)) app.write(name, text)
+  // With more places, which later tests call.
+  for (const [name, text] of Object.entries(places)) app.write(name, text)
   webpack = await app.build('webpack', '--webpack')
-  for (const name of Object.keys(mistakes)) rmSync(join(app.folder, name))
+  for (const name of Object.keys(places)) rmSync(join(app.folder, name))
   assert.match(webpack.log, /\(webpack\)/)
   assertStandalone(t, webpack.folder)
   t.diagnostic(`npm run build with webpack took ${seconds(start)} s`)
@@ -61,24 +61,26 @@ for (const { bundler, flags = [], reloads, isLong = false } of [
     t.after(() => server.stop())
     const seen = []
     for (let edit = 1; edit <= reloads; edit++) seen.push(await reload(server, edit))
-    // With each of them the module made new handles: what they load must be there already.
     const [first, , third] = seen
     const last = seen.at(-1)
     t.diagnostic(`RSS after reload 1, 3, ${reloads}: ${[first, third, last].map(({ rss }) => (rss / MB).toFixed(0)).join(', ')} MB`)
     t.diagnostic(`read from files: ${[first, third, last].map(({ read }) => (read / MB).toFixed(0)).join(', ')} MB`)
     assert.equal(new Set(seen.map(({ pid }) => pid)).size, 1, 'one process')
-    // A second load reads 77 MB.
-    assert.ok(last.read - first.read < 40 * MB, `${last.read - first.read} bytes were read after the first load`)
-    // webpack in `next dev` grows by itself, with each reload, also without vecrank.
-    if (bundler === 'Turbopack') assert.ok(last.rss - third.rss < 30 * MB, `memory has grown by ${last.rss - third.rss} bytes`)
+    // With each reload the module made new handles: what they load must be there already. A second load reads 77 MB.
+    assert.ok(last.read - first.read < 60 * MB, `${last.read - first.read} bytes were read after the first load`)
+    // Without vecrank, as measured, the example grows by 13 MB in 20 reloads and by 144 MB in 200; with webpack by 110 MB in 20.
+    // One session more for each reload would be 1 GB.
+    const bound = bundler === 'Turbopack' ? 15 + 0.75 * reloads : 150
+    assert.ok(last.rss - third.rss < bound * MB, `memory has grown by ${last.rss - third.rss} bytes`)
     assert.doesNotMatch(server.log(), /Error/)
   })
 }
 
 /** Changes the route and what it imports, and calls it until both are new. */
 async function reload(server, edit) {
-  app.change('lib/search.ts', (text) => text.replace(/type: 'result',( edit: \d+,)? results/, `type: 'result', edit: ${edit}, results`).replace('Promise<Found>', 'Promise<any>'))
-  app.change('app/api/search/route.ts', (text) => text.replace(/'cache-control': [^}]+/, `'cache-control': 'no-store', edit: '${edit}', pid: String(process.pid) `))
+  app.change('lib/search.ts', (text) => text.replace(/type: 'result',( edit: \d+,)? results/, `type: 'result', edit: ${edit}, results`))
+  const headers = `'cache-control': 'no-store', edit: '${edit}', pid: String(process.pid) `
+  app.change('app/api/search/route.ts', (text) => text.replace(/'cache-control': [^}]+/, headers))
   const end = performance.now() + 30_000
   for (;;) {
     const { headers, result } = await search(server, { query: QUESTIONS[edit % QUESTIONS.length][0] })
@@ -105,10 +107,12 @@ test('20 first searches at once make one load, and all hear of it; the page is s
   rmSync(app.folder, { recursive: true })
   server = await app.start(turbopack.folder)
   const idle = usage(server.pid)
-  const found = await whileTurning(t, Array.from({ length: 20 }, (_, index) => search(server, { query: QUESTIONS[index % QUESTIONS.length][0] })))
+  const asked = Array.from({ length: 20 }, (_, index) => search(server, { query: QUESTIONS[index % QUESTIONS.length][0] }))
+  const found = await whileTurning(t, asked)
   for (const { status, progress, result } of found) {
     assert.equal(status, 200)
-    assert.deepEqual(progress.map(({ model, status }) => `${model} ${status}`).sort(), ['embedder loading', 'embedder ready', 'reranker loading', 'reranker ready'])
+    const told = progress.map(({ model, status }) => `${model} ${status}`)
+    assert.deepEqual(told.sort(), ['embedder loading', 'embedder ready', 'reranker loading', 'reranker ready'])
     assert.ok(result)
   }
   const read = usage(server.pid).read - idle.read
@@ -142,9 +146,19 @@ test('what is no query is refused with 400', { skip }, async () => {
   }
 })
 
-test('the page is there at once while 50 searches run', { skip: skip || (!soak && 'it takes half a minute: VECRANK_SOAK=1; the first searches show it too') }, async (t) => {
+const few = !soak && 'it takes half a minute: VECRANK_SOAK=1. The 20 first searches are tested like it'
+test('the page is there at once while 50 searches run', { skip: skip || few }, async (t) => {
   const work = Array.from({ length: 50 }, (_, index) => search(server, { query: `${QUESTIONS[index % QUESTIONS.length][0]} ${index}` }))
   for (const { status, result } of await whileTurning(t, work)) assert.ok(status === 200 && result)
+})
+
+const npmOnly = !soak && 'it takes half a minute: VECRANK_SOAK=1'
+test('installed by pnpm, it is built and runs elsewhere as well', { skip: skip || npmOnly }, async (t) => {
+  const other = await nextApplication(t, { installer: 'pnpm' })
+  const { folder } = await other.build('pnpm')
+  rmSync(other.folder, { recursive: true })
+  const { result } = await search(await other.start(folder), { query: QUESTIONS[0][0] })
+  assert.deepEqual(result.results.map(({ text }) => text), expected[0].map(({ text }) => text))
 })
 
 test('visitors who leave do no harm', { skip }, async () => {
@@ -160,7 +174,8 @@ test('visitors who leave do no harm', { skip }, async () => {
   assert.doesNotMatch(server.log(), /error/i)
 })
 
-test('the page tells how the models load, and shows what was found', { skip: skip || withoutBrowser() }, async (t) => {
+const blind = skip || withoutBrowser()
+test('the page tells how the models load, and shows what was found', { skip: blind }, async (t) => {
   pages = await app.start(webpack.folder)
   const { page, errors } = await openPage(t)
   await page.goto(pages.url)
@@ -180,7 +195,15 @@ test('the page tells how the models load, and shows what was found', { skip: ski
   assert.deepEqual(errors, [])
 })
 
-test('in the edge runtime, in middleware and in a client component vecrank says where it can run', { skip: skip || withoutBrowser() }, async (t) => {
+test('server components and server actions may use it as well', { skip: blind }, async (t) => {
+  const { page, errors } = await openPage(t)
+  await page.goto(`${pages.url}/server`)
+  await page.getByRole('button', { name: '384 values' }).click()
+  await page.waitForURL('**/server?action=384')
+  assert.deepEqual(errors, [])
+})
+
+test('in the edge runtime, in middleware and in a client component vecrank says where it can run', { skip: blind }, async (t) => {
   const { page, errors } = await openPage(t)
   await page.goto(`${pages.url}/client`)
   const told = [await page.locator('output:not(:empty)').textContent()]
@@ -211,7 +234,8 @@ const reference = `
     })
     const nearest = rows.sort((a, b) => b.similarity - a.similarity).slice(0, 10)
     const scores = await reranker.score(nearest.map(({ text }) => [query, text]))
-    answers.push(nearest.map((row, at) => ({ ...row, score: 1 / (1 + Math.exp(-scores[at])) })).sort((a, b) => b.score - a.score).slice(0, 5))
+    const scored = nearest.map((row, at) => ({ ...row, score: 1 / (1 + Math.exp(-scores[at])) }))
+    answers.push(scored.sort((a, b) => b.score - a.score).slice(0, 5))
   }
   console.log(JSON.stringify(answers))
 `

@@ -1,9 +1,22 @@
-// Places in a Next.js application where vecrank cannot work. Each shows the error that it gets.
+// Places in a Next.js application that the example does not use: one where vecrank works as well, and those where it cannot, each of which
+// shows the error that it gets.
 
 const told = `({ name, code, message }: { name: string; code: string; message: string }) => ({ name, code, message })`
 
 /** Files of the application, by name. */
-export const mistakes = {
+export const places = {
+  'app/server/page.tsx': `
+    import { redirect } from 'next/navigation'
+    import { embed } from 'vecrank'
+    export const dynamic = 'force-dynamic'
+    async function ask() {
+      'use server'
+      redirect('/server?action=' + (await embed('text')).length)
+    }
+    export default async function Page() {
+      return <form action={ask}><button>{(await embed('text')).length} values</button></form>
+    }
+  `,
   'app/api/edge/route.ts': `
     import { embed } from 'vecrank'
     export const runtime = 'edge'
