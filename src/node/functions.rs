@@ -17,7 +17,6 @@ pub fn initialize(library: String) {
 
 /// The version of this build, so that packages of different versions are not mixed.
 #[napi(catch_unwind)]
-#[must_use]
 pub fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
