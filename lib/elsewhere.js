@@ -5,13 +5,7 @@
  * package.json). Importing it works, so that code shared with a server does too; every use says what is wrong.
  */
 
-class VecrankError extends Error {
-  constructor(code, message, options) {
-    super(message, options)
-    this.code = code
-  }
-}
-Object.defineProperty(VecrankError.prototype, 'name', { value: 'VecrankError', configurable: true, writable: true })
+const { VecrankError } = require('./failure.js')
 
 function refuse() {
   throw new VecrankError(

@@ -6,15 +6,7 @@
  */
 
 const { inspect } = require('node:util')
-
-class VecrankError extends Error {
-  constructor(code, message, options) {
-    super(message, options)
-    this.code = code
-  }
-}
-// On the prototype, not on each instance: printing an error then shows its code and cause, not a copy of the class's name.
-Object.defineProperty(VecrankError.prototype, 'name', { value: 'VecrankError', configurable: true, writable: true })
+const { VecrankError } = require('./failure.js')
 
 /** @returns {TypeError} with the code of a wrong argument. */
 function argumentError(message, cause) {

@@ -21,8 +21,7 @@ export function buildAddon(platform, { forgetPaths = false } = {}) {
   const flags = []
   if (forgetPaths) {
     const cargo = process.env.CARGO_HOME ?? join(homedir(), '.cargo')
-    const remapped = [`--remap-path-prefix=${root}=/vecrank`, `--remap-path-prefix=${join(cargo, 'registry', 'src')}=/crates`]
-    flags.push(...remapped)
+    flags.push(`--remap-path-prefix=${root}=/vecrank`, `--remap-path-prefix=${join(cargo, 'registry', 'src')}=/crates`)
   }
   const link = []
   if (platform.os === 'linux') {

@@ -13,6 +13,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { npm } from './npm.mjs'
 import { root } from './pypi.mjs'
 
 const node = process.execPath
@@ -30,9 +31,6 @@ function filesIn(folder, pattern) {
 function tsc() {
   return join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
 }
-
-/** npm itself, run by this Node: on Windows `npm` is a script, which only a shell can start. */
-const npm = process.env.npm_execpath?.endsWith('.js') ? [node, process.env.npm_execpath] : ['npm']
 
 /** The packages under test, and other people's programs that they are tested with. `VECRANK_TARBALLS` names a folder of packages made before. */
 function packed() {
@@ -72,16 +70,17 @@ const stages = [
     groups: ['lint'],
     commands: () => [['cargo', 'clippy', '--release', '--locked', '--all-targets', '--', '-D', 'warnings']],
   },
+  { name: 'packages', groups: ['pack', 'e2e'], commands: packed },
   {
     name: 'pack',
     groups: [],
-    commands: () => [...packed(), [node, '--test', '--test-concurrency=2', '--test-reporter=spec', ...filesIn('__test__/pack', spec)]],
+    commands: () => [[node, '--test', '--test-concurrency=2', '--test-reporter=spec', ...filesIn('__test__/pack', spec)]],
   },
   {
     name: 'e2e',
     groups: [],
     // One at a time: several of these measure memory and the event loop.
-    commands: () => [...packed(), [node, '--test', '--test-concurrency=1', '--test-reporter=spec', ...filesIn('__test__/e2e', spec)]],
+    commands: () => [[node, '--test', '--test-concurrency=1', '--test-reporter=spec', ...filesIn('__test__/e2e', spec)]],
   },
   { name: 'examples', groups: ['lint'], commands: () => filesIn('examples', /\.mjs$/).map((file) => [node, file]) },
 ]

@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildAddon } from './addon.mjs'
 import { crateNotices, standardLibraryNotices } from './notices.mjs'
+import { npm } from './npm.mjs'
 import { fetchLibrary, readPins } from './onnxruntime.mjs'
 import { platformNamed, platforms } from './platforms.mjs'
 import { SetupError, root, runScript } from './pypi.mjs'
@@ -110,9 +111,7 @@ function stageWorkspaces() {
 function pack(folders) {
   const destination = join(out, 'tarballs')
   mkdirSync(destination, { recursive: true })
-  // Without a shell: on Windows `npm` is a script, so npm's own program is run by this Node.
-  const npm = process.env.npm_execpath
-  const [command, ...before] = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm']
+  const [command, ...before] = npm
   const args = [...before, 'pack', '--json', '--ignore-scripts', '--pack-destination', destination, ...folders]
   const run = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 })
   if (run.status !== 0) throw new SetupError(`npm pack failed:\n${run.stderr || run.error?.message}`)

@@ -5,9 +5,10 @@ import { constants, cpSync, existsSync, mkdirSync, readFileSync, renameSync, sym
 import { createServer } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { npm } from '../../scripts/npm.mjs'
 import { root } from '../fixtures.mjs'
 import { thirdParty } from '../pack/programs.mjs'
-import { cleanEnvironment, npm, npmInstall, project } from '../pack/project.mjs'
+import { cleanEnvironment, npmInstall, project } from '../pack/project.mjs'
 import { registry } from '../pack/registry.mjs'
 import { MODELS, OFFLINE } from '../pack/smoke.mjs'
 
@@ -56,7 +57,7 @@ export async function nextApplication(t, { installer = 'npm' } = {}) {
     change: (name, how) => app.write(name, how(readFileSync(join(app.folder, name), 'utf8'))),
     /** `npm run build`; the standalone folder, moved out of the project, with the files that the browser loads. */
     async build(name, ...flags) {
-      const [program, before] = npm
+      const [program, ...before] = npm
       const { stdout, stderr } = await app.run(program, [...before, 'run', 'build', '--', ...flags], { env: QUIET, timeout: 280_000 })
       const folder = join(app.base, name)
       renameSync(join(app.folder, '.next', 'standalone'), folder)

@@ -21,17 +21,17 @@ for (const name of tarballs().keys()) {
   })
 }
 
-test('the types are right for every way in which Node and bundlers resolve vecrank', { skip: attw.skip }, async (t) => {
-  const { stdout } = await project(t).run(attw.program, [
-    ...attw.args,
-    tarballs().get('vecrank').path,
-    '--profile',
-    'strict',
-    '--format',
-    'json',
-  ])
+/** What attw sees in a package, which has no problems. */
+async function types(t, name) {
+  const args = [tarballs().get(name).path, '--profile', 'strict', '--format', 'json']
+  const { stdout } = await project(t).run(attw.program, [...attw.args, ...args])
   const { analysis, problems } = JSON.parse(stdout)
   assert.deepEqual(problems, {})
+  return analysis
+}
+
+test('the types are right for every way in which Node and bundlers resolve vecrank', { skip: attw.skip }, async (t) => {
+  const analysis = await types(t, 'vecrank')
   const resolved = Object.entries(analysis.entrypoints).flatMap(([entry, { resolutions }]) =>
     Object.entries(resolutions).map(([way, { resolution }]) => [entry, way, resolution]),
   )
@@ -43,16 +43,7 @@ test('the types are right for every way in which Node and bundlers resolve vecra
 
 for (const name of MODELS) {
   test(`the types of ${name} are right`, { skip: attw.skip }, async (t) => {
-    const { stdout } = await project(t).run(attw.program, [
-      ...attw.args,
-      tarballs().get(name).path,
-      '--profile',
-      'strict',
-      '--format',
-      'json',
-    ])
-    const { analysis, problems } = JSON.parse(stdout)
-    assert.deepEqual(problems, {})
+    const analysis = await types(t, name)
     assert.notEqual(analysis.types, false, 'there are no types')
   })
 }

@@ -5,13 +5,16 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { npm } from '../../scripts/npm.mjs'
 import { platforms } from '../../scripts/platforms.mjs'
 import { library, through } from './library.mjs'
-import { here, installed, npm, npmInstall, project, runNpm } from './project.mjs'
+import { here, installed, npmInstall, project, runNpm } from './project.mjs'
 import { CALLS, PRODUCT, assertRefused, calls } from './refusal.mjs'
 import { registry } from './registry.mjs'
 import { COMMONJS, ESM, MODELS, OFFLINE, assertAnswer } from './smoke.mjs'
 import { made, tarballs } from './tarballs.mjs'
+
+const [program, ...before] = npm
 
 const { version } = tarballs().get('vecrank')
 /** A platform that this machine is not, with a package that installs: an addon that no system can open. */
@@ -60,9 +63,9 @@ test('npm install vecrank: one platform, no script, both module systems, and the
   assertAnswer(await scratch.run(process.execPath, ['esm.mjs'], { env: OFFLINE }))
 
   // The command is there as well.
-  const { stdout } = await scratch.run(npm[0], [...npm[1], 'exec', '--offline', '--', 'vecrank', '--version'], { env: OFFLINE })
+  const { stdout } = await scratch.run(program, [...before, 'exec', '--offline', '--', 'vecrank', '--version'], { env: OFFLINE })
   assert.equal(stdout.trim(), version)
-  const help = await scratch.run(npm[0], [...npm[1], 'exec', '--offline', '--', 'vecrank', '--help'], { env: OFFLINE })
+  const help = await scratch.run(program, [...before, 'exec', '--offline', '--', 'vecrank', '--help'], { env: OFFLINE })
   assert.match(help.stdout, /vecrank pull/)
 })
 
@@ -81,7 +84,7 @@ test('from tarballs, with no network at all', async (t) => {
     return scratch.run(first, rest, { env: OFFLINE })
   }
   const options = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--registry=http://127.0.0.1:9/']
-  await run(npm[0], [...npm[1], 'install', ...options, ...paths])
+  await run(program, [...before, 'install', ...options, ...paths])
   assert.deepEqual(installed(scratch), ['vecrank', here.package, ...MODELS].sort())
   assertAnswer(await run(process.execPath, ['esm.mjs']))
 })

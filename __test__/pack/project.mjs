@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { npm } from '../../scripts/npm.mjs'
 import { platformNamed } from '../../scripts/platforms.mjs'
 import { tarballs } from './tarballs.mjs'
 
@@ -58,12 +59,9 @@ export function project(t, { manifest = {}, files = {} } = {}) {
   }
 }
 
-/** npm's own program, run by this Node. */
-export const npm = process.env.npm_execpath?.endsWith('.js') ? [process.execPath, [process.env.npm_execpath]] : ['npm', []]
-
 /** An npm command, with that registry and no other. */
 export function runNpm(scratch, registry, args, options) {
-  const [program, before] = npm
+  const [program, ...before] = npm
   return scratch.run(program, [...before, ...args, '--ignore-scripts', '--no-audit', '--no-fund', `--registry=${registry.url}`], options)
 }
 
