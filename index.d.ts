@@ -341,6 +341,8 @@ export interface RankedDocument<D extends Document = Document> {
   index: number
   /** Higher is better; by default the raw logit, of any size and sign. */
   score: number
+  /** Whether the query and the document together had more tokens than the model reads, so that the score is that of their beginnings. */
+  truncated: boolean
   /** The caller's own value, with `returnDocuments`. */
   document?: D
 }

@@ -102,7 +102,7 @@ async function embedWith(handle, texts, options, task) {
   return underSignal(signal, async (call) => {
     if (list.length === 0) return []
     const vectors = new Array(list.length)
-    await embedAll(await opened(handle, call), list, plan, call, (reply, from) => {
+    await embedAll(await opened(handle, call), list, { ...plan, isList: !isOne }, call, (reply, from) => {
       const width = reply.data.length / reply.rows
       for (let row = 0; row < reply.rows; row++) {
         vectors[from + row] = reply.rows === 1 ? reply.data : reply.data.slice(row * width, (row + 1) * width)
@@ -129,11 +129,11 @@ class Reranker extends Model {
     const { signal, topK, returnDocuments, ...request } = check.rerankOptions(options)
     return underSignal(signal, async (call) => {
       if (contents.length === 0) return []
-      const scores = await scoreAll(await opened(this, call), queries, contents, request, call)
+      const { scores, truncated } = await scoreAll(await opened(this, call), 'documents', queries, contents, request, call)
       if (call.stopped) return []
       const best = unwrap(await addon().order(scores, topK === undefined ? -1 : Math.min(topK, contents.length)))
       return Array.from(best.indices, (index, place) => {
-        const result = { index, score: best.scores[place] }
+        const result = { index, score: best.scores[place], truncated: truncated[index] === 1 }
         if (returnDocuments) result.document = originals[index]
         return result
       })
@@ -144,9 +144,10 @@ class Reranker extends Model {
     assertUsable(this)
     const { queries, contents } = check.pairs(pairs, optionsOf(this).maxInputChars)
     const { signal, ...request } = check.scoreOptions(options)
-    return underSignal(signal, async (call) =>
-      contents.length === 0 ? new Float32Array(0) : scoreAll(await opened(this, call), queries, contents, request, call),
-    )
+    return underSignal(signal, async (call) => {
+      if (contents.length === 0) return new Float32Array(0)
+      return (await scoreAll(await opened(this, call), 'pairs', queries, contents, request, call)).scores
+    })
   }
 }
 Object.defineProperty(Reranker.prototype, KIND, { value: 'reranker' })

@@ -3,7 +3,7 @@
 /**
  * From texts to native requests and back. Converting a string for the addon happens on the JavaScript thread, so it is done in small chunks
  * with a turn of the event loop between them, and of a long text only as much is handed over as its first tokens can need: the addon asks
- * for more where that was too short.
+ * for what follows where that was too short.
  */
 
 const { setImmediate: turn } = require('node:timers/promises')
@@ -14,31 +14,51 @@ const CHUNK_TEXTS_WITH_PROGRESS = 64
 const CHUNK_UNITS = 256 * 1024
 const LANES = 4
 const WHOLE = 0xffffffff
+/** The parts of a long text grow, so that few are needed, up to a size that is converted in a few milliseconds. */
 const GROWTH = 4
+const PART_UNITS = 1024 * 1024
 const VECTORS = { Float32Array, Int8Array, Uint8Array }
 
-/** The first units of a text, never ending inside a surrogate pair (which would put another character at the end). */
-function prefixOf(text, units) {
-  if (text.length <= units) return text
-  const last = text.charCodeAt(units - 1)
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? units - 1 : units)
+/** Texts that are handed over in parts, each as far as the addon asks. */
+class Parts {
+  #texts
+  #passed
+
+  constructor(texts) {
+    this.#texts = texts
+    this.#passed = new Array(texts.length).fill(0)
+  }
+
+  /** What follows of the texts at `indices` (all of them by default), up to `units` of each, and for each whether more follows. */
+  next(units, indices = this.#texts.keys()) {
+    const parts = []
+    const cut = []
+    for (const index of indices) {
+      const text = this.#texts[index]
+      const from = this.#passed[index]
+      let to = Math.min(text.length, from + units)
+      // Not inside a surrogate pair: each half would become another character.
+      if (to < text.length && isHighSurrogate(text.charCodeAt(to - 1))) to += 1
+      this.#passed[index] = to
+      parts.push(from === 0 && to === text.length ? text : text.slice(from, to))
+      cut.push(to < text.length ? 1 : 0)
+    }
+    return { parts, cut: Uint8Array.from(cut) }
+  }
 }
 
-/** Prefixes of the texts, and for each whether it leaves something out. */
-function prefixes(texts, units) {
-  const parts = texts.map((text) => prefixOf(text, units))
-  const cut = Uint8Array.from(parts, (part, index) => (part.length < texts[index].length ? 1 : 0))
-  return { parts, cut }
+function isHighSurrogate(unit) {
+  return unit >= 0xd800 && unit <= 0xdbff
 }
 
-/** The texts that a reply asks for again, longer, in its order. */
-function those(texts, indices) {
-  return Array.from(indices, (index) => texts[index])
+/** The sizes of the parts that follow the first, of `units`. */
+function* growing(units) {
+  for (;;) yield (units = Math.min(units * GROWTH, Math.max(units, PART_UNITS)))
 }
 
-/** How many units of a text to pass first: all of them where the end of the text counts. */
+/** How many units of a text to pass first. */
 function unitsOf(model, request) {
-  return model.prefix(request.maxLength, request.truncation)
+  return model.prefix(request.maxLength)
 }
 
 /** Bounds `[from, to)` of chunks, limited in texts and in units; one text alone may be longer. */
@@ -78,12 +98,14 @@ async function inLanes(chunks, call, task) {
   await Promise.all(Array.from({ length: Math.min(LANES, chunks.length) }, lane))
 }
 
-/** One chunk of embeddings; asks again with longer prefixes until the addon has enough. */
+/** One chunk of embeddings; hands over more of the texts until the addon has enough. */
 async function embedChunk(model, texts, request, units, call) {
-  const { parts, cut } = prefixes(texts, units)
-  let reply = unwrap(await model.embed({ ...request, texts: parts, cut }, call.ticket))
-  for (let longer = units * GROWTH; reply.short; longer *= GROWTH) {
-    const more = prefixes(those(texts, reply.short.texts), longer)
+  const parts = new Parts(texts)
+  const first = parts.next(units)
+  let reply = unwrap(await model.embed({ ...request, texts: first.parts, cut: first.cut }, call.ticket))
+  for (const size of growing(units)) {
+    if (!reply.short) break
+    const more = parts.next(size, reply.short.texts)
     reply = unwrap(await reply.short.resumeEmbed(more.parts, more.cut))
   }
   reply.data = owned(reply.data)
@@ -101,15 +123,15 @@ function owned(data) {
 
 /** One chunk of scores, likewise; `queries` holds one query for all documents or one for each. */
 async function scoreChunk(model, queries, documents, request, units, call) {
-  const query = prefixes(queries, units)
-  const document = prefixes(documents, units)
-  const first = { ...request, queries: query.parts, queriesCut: query.cut, documents: document.parts, documentsCut: document.cut }
+  const query = new Parts(queries)
+  const document = new Parts(documents)
+  const [q, d] = [query.next(units), document.next(units)]
+  const first = { ...request, queries: q.parts, queriesCut: q.cut, documents: d.parts, documentsCut: d.cut }
   let reply = unwrap(await model.score(first, call.ticket))
-  for (let longer = units * GROWTH; reply.short; longer *= GROWTH) {
-    const { queries: shortQueries, texts: shortDocuments } = reply.short
-    const q = prefixes(those(queries, shortQueries), longer)
-    const d = prefixes(those(documents, shortDocuments), longer)
-    reply = unwrap(await reply.short.resumeScore(q.parts, q.cut, d.parts, d.cut))
+  for (const size of growing(units)) {
+    if (!reply.short) break
+    const [moreQ, moreD] = [query.next(size, reply.short.queries), document.next(size, reply.short.texts)]
+    reply = unwrap(await reply.short.resumeScore(moreQ.parts, moreQ.cut, moreD.parts, moreD.cut))
   }
   return reply
 }
@@ -119,12 +141,12 @@ async function scoreChunk(model, queries, documents, request, units, call) {
  * `onProgress` is called after `collect`; what it throws ends the call.
  */
 async function embedAll(model, texts, options, call, collect) {
-  const { onProgress, request } = options
+  const { onProgress, request, isList = true } = options
   const units = unitsOf(model, request)
   const chunks = chunksOf(texts, units, onProgress && CHUNK_TEXTS_WITH_PROGRESS)
   let done = 0
   await inLanes(chunks, call, async ({ from, to }) => {
-    const reply = await embedChunk(model, texts.slice(from, to), { ...request, continued: from > 0 }, units, call)
+    const reply = await embedChunk(model, texts.slice(from, to), { ...request, rows: { list: 'texts', first: isList ? from : undefined } }, units, call)
     // Of a call that was aborted nobody wants the progress either.
     if (call.stopped) return
     collect(reply, from)
@@ -133,24 +155,26 @@ async function embedAll(model, texts, options, call, collect) {
   })
 }
 
-/** Scores of all documents in input order. */
-async function scoreAll(model, queries, documents, request, call) {
+/** Scores of all pairs in input order, and for each whether it was cut. `list` is what the caller knows the pairs as. */
+async function scoreAll(model, list, queries, documents, request, call) {
   const scores = new Float32Array(documents.length)
+  const truncated = new Uint8Array(documents.length)
   const units = unitsOf(model, request)
   await inLanes(chunksOf(documents, units), call, async ({ from, to }) => {
-    // A single query stays one string for the whole chunk: the addon repeats it.
-    const own = queries.length === 1 ? queries : queries.slice(from, to)
-    const reply = await scoreChunk(model, own, documents.slice(from, to), { ...request, continued: from > 0 }, units, call)
+    // A single query stays one string for the whole chunk: the addon reads it once.
+    const own = list === 'documents' ? queries : queries.slice(from, to)
+    const reply = await scoreChunk(model, own, documents.slice(from, to), { ...request, rows: { list, first: from } }, units, call)
     scores.set(reply.scores, from)
+    truncated.set(reply.truncated, from)
   })
-  return scores
+  return { scores, truncated }
 }
 
 /** Token counts of all texts; every text is read to its end. */
 async function countAll(model, texts, call) {
   const counts = new Uint32Array(texts.length)
   await inLanes(chunksOf(texts, WHOLE), call, async ({ from, to }) => {
-    counts.set(unwrap(await model.count(texts.slice(from, to), call.ticket, from > 0)), from)
+    counts.set(unwrap(await model.count(texts.slice(from, to), call.ticket, { list: 'texts', first: from })), from)
   })
   return counts
 }

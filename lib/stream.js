@@ -112,21 +112,21 @@ async function* embedStream(handle, given, { request, signal }) {
     const flying = []
     let model
     let index = 0
-    let isFirst = true
+    let read = 0
 
-    const submit = async (batch) => {
+    const submit = async (batch, first) => {
       model ??= opened(handle, call)
       const native = await model
-      const continued = !isFirst
-      isFirst = false
-      return embedChunk(native, batch, { ...request, continued }, unitsOf(native, request), call)
+      const rows = { list: 'source', first }
+      return embedChunk(native, batch, { ...request, rows }, unitsOf(native, request), call)
     }
 
     for (;;) {
       while (!source.ended && flying.length < AHEAD) {
         const batch = await gather(source, flying, call)
         if (batch.length === 0) break
-        const reply = submit(batch)
+        const reply = submit(batch, read)
+        read += batch.length
         // Its error is reported when its turn comes; until then it is not "unhandled".
         reply.catch(() => {})
         flying.push({ reply, landed: reply.then(() => {}, () => {}) })

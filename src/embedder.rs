@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Ticket};
+use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Ticket};
 use crate::error::{Error, Result};
 use crate::head::{OutputData, normalize, pool, quantize};
 use crate::options::{EmbedOptions, Output, Pooling, Prompt};
 use crate::reply::Reply;
 use crate::session::{OutputKind, RunOutput};
 use crate::spec::{EmbeddingSpec, HeadSpec};
-use crate::tokenizer::Part;
+use crate::tokenizer::{Limit, Part};
 
 /// The vectors of a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,10 +33,10 @@ pub fn embed(
     texts: Vec<Part>,
     options: EmbedOptions,
     ticket: Ticket,
-    continued: bool,
+    rows: Rows,
     reply: Reply<Answer<EmbeddingHead>>,
 ) {
-    match request(engine, texts, options, ticket, continued) {
+    match request(engine, texts, options, ticket, rows) {
         Ok(request) => engine.submit(request, reply),
         Err(error) => reply.send(Err(error)),
     }
@@ -71,7 +71,7 @@ fn request(
     texts: Vec<Part>,
     options: EmbedOptions,
     ticket: Ticket,
-    continued: bool,
+    rows: Rows,
 ) -> Result<Request<EmbeddingHead>> {
     let spec = embedding_spec(engine)?;
     let max_length = engine.spec.max_length;
@@ -80,16 +80,18 @@ fn request(
         Prompt::Document => max_length.document,
         _ => None,
     };
-    let limit = max_length.of(options.max_length.or(by_task))?;
-    let truncation = engine.truncation(options.truncation);
+    let limit = Limit {
+        tokens: max_length.of(options.max_length.or(by_task))?,
+        truncation: engine.truncation(options.truncation),
+    };
     let prompt = match &options.prompt {
         Prompt::Text(text) => text.clone(),
         named => engine.spec.prompt(named)?.to_owned(),
     };
     let skip =
-        if spec.include_prompt || prompt.is_empty() { 0 } else { engine.prompt_length(&prompt, limit, truncation)? };
+        if spec.include_prompt || prompt.is_empty() { 0 } else { engine.prompt_length(&prompt, limit)? };
     let head = EmbeddingHead::new(engine, spec, &options, skip)?;
-    Ok(Request { inputs: Inputs::Texts { prompt, texts }, limit, truncation, head, ticket, continued })
+    Ok(Request { inputs: Inputs::Texts { prompt, texts }, limit, head, ticket, rows })
 }
 
 /// From the network's output to vectors in the format of the call.
@@ -169,7 +171,7 @@ impl Head for EmbeddingHead {
         self.kept
     }
 
-    fn read(&self, output: &RunOutput, at: usize, tokens: Range<usize>, row: usize) -> Result<Vec<f32>> {
+    fn read(&self, output: &RunOutput, at: usize, tokens: Range<usize>) -> Result<Vec<f32>> {
         let pooled = match output {
             RunOutput::Tokens(hidden) => {
                 let hidden = hidden.index_axis(ndarray::Axis(0), at);
@@ -185,25 +187,26 @@ impl Head for EmbeddingHead {
         if vector.iter().all(|number| number.is_finite()) {
             return Ok(vector);
         }
-        Err(Error::Numeric(format!(
-            "The network gave NaN or an infinite number for text {row}. The model's file is damaged, or its number format \
-             does not suffice: try another `dtype`"
-        )))
+        Err(Error::Numeric(
+            "The network gave NaN or an infinite number. The model's file is damaged, or its number format does not suffice: \
+             try another `dtype`"
+                .into(),
+        ))
     }
 
     /// A text without tokens (an empty one where the model adds no special tokens) is a zero vector before the dense
     /// layers, as the reference has it in a batch.
-    fn read_nothing(&self, _row: usize) -> Result<Vec<f32>> {
+    fn read_nothing(&self) -> Result<Vec<f32>> {
         Ok(self.vector(vec![0.0; self.engine.width * self.pooling.len().max(1)]))
     }
 
     fn finish(&self, numbers: Vec<f32>, counted: Counted) -> Result<Embeddings> {
         Ok(Embeddings {
             data: quantize(numbers, self.kept, self.output, self.ranges.as_ref())?,
-            rows: counted.rows,
+            rows: counted.truncated.len(),
             dimensions: self.kept,
             tokens: counted.tokens,
-            truncated: counted.truncated,
+            truncated: counted.truncated.iter().filter(|cut| **cut).count(),
         })
     }
 }

@@ -162,6 +162,19 @@ impl Error {
         causes
     }
 
+    /// The error of one of the caller's texts or pairs, by its name (`texts[777]`): the sentence begins with it.
+    #[must_use]
+    pub(crate) fn of(self, row: impl std::fmt::Display) -> Self {
+        let named = |sentence: String| format!("{row}: {sentence}");
+        match self {
+            Error::InvalidArgument(sentence) => Error::InvalidArgument(named(sentence)),
+            Error::TooLong(sentence) => Error::TooLong(named(sentence)),
+            Error::Numeric(sentence) => Error::Numeric(named(sentence)),
+            Error::ModelInvalid { message, source } => Error::ModelInvalid { message: named(message), source },
+            other => other,
+        }
+    }
+
     pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> Self {
         Error::Disk { message: format!("Could not read {}", path.display()), source: Some(source) }
     }

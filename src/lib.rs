@@ -7,11 +7,11 @@
 //!                                     ↓    →  tokenizer             texts to tokens (tokenizers)
 //!                                     ↓    →  spec                 the model's JSON
 //!                                   hub   →   files                a model's folder; models from the Hub (reqwest)
-//! options, loading, digest, reply, error, similarity: leaves
+//! options, loading, digest, reply, panic, error, similarity: leaves
 //! ```
 //!
 //! Imports only go down. `napi` is used in `node/` only, behind the feature `node`; `ort` in `session/`, `tokenizers` in
-//! `tokenizer.rs`. `tests/layers.rs` holds these rules.
+//! `tokenizer/`. `tests/layers.rs` holds these rules.
 
 pub mod batch;
 pub mod digest;
@@ -23,6 +23,7 @@ pub mod head;
 pub mod hub;
 pub mod loading;
 pub mod options;
+mod panic;
 pub mod pull;
 pub mod registry;
 pub mod reply;

@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Ticket};
+use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Ticket};
 use crate::error::{Error, Result};
 use crate::head::activate;
 use crate::options::{Activation, Prompt, ScoreOptions};
 use crate::reply::Reply;
 use crate::session::RunOutput;
 use crate::spec::{ActivationFunction, DeclaredActivation, HeadSpec};
-use crate::tokenizer::Part;
+use crate::tokenizer::{Limit, Part};
 
 /// The scores of a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +19,8 @@ pub struct Scores {
     pub scores: Vec<f32>,
     /// Tokens that went into the network.
     pub tokens: usize,
-    /// Pairs that were cut.
-    pub truncated: usize,
+    /// Whether each pair was cut, in the same order.
+    pub truncated: Vec<bool>,
 }
 
 /// Scores `documents` against one query for all, or one for each. The answer comes on another thread.
@@ -30,10 +30,10 @@ pub fn score(
     documents: Vec<Part>,
     options: &ScoreOptions,
     ticket: Ticket,
-    continued: bool,
+    rows: Rows,
     reply: Reply<Answer<ScoreHead>>,
 ) {
-    match request(engine, queries, documents, options, ticket, continued) {
+    match request(engine, queries, documents, options, ticket, rows) {
         Ok(request) => engine.submit(request, reply),
         Err(error) => reply.send(Err(error)),
     }
@@ -45,7 +45,7 @@ fn request(
     documents: Vec<Part>,
     options: &ScoreOptions,
     ticket: Ticket,
-    continued: bool,
+    rows: Rows,
 ) -> Result<Request<ScoreHead>> {
     let HeadSpec::Score(spec) = &engine.spec.head else {
         return Err(Error::InvalidArgument("Expected a reranker but received an embedder".into()));
@@ -77,11 +77,13 @@ fn request(
     };
     Ok(Request {
         inputs: Inputs::Pairs { queries, documents },
-        limit: engine.spec.max_length.of(options.max_length)?,
-        truncation: engine.truncation(options.truncation),
+        limit: Limit {
+            tokens: engine.spec.max_length.of(options.max_length)?,
+            truncation: engine.truncation(options.truncation),
+        },
         head: ScoreHead { labels: spec.labels, activation },
         ticket,
-        continued,
+        rows,
     })
 }
 
@@ -99,25 +101,26 @@ impl Head for ScoreHead {
         1
     }
 
-    fn read(&self, output: &RunOutput, at: usize, _tokens: Range<usize>, row: usize) -> Result<Vec<f32>> {
+    fn read(&self, output: &RunOutput, at: usize, _tokens: Range<usize>) -> Result<Vec<f32>> {
         let RunOutput::Rows(logits) = output else {
             return Err(Error::Internal("a reranker's output has three axes".into()));
         };
         // Two labels: second minus first is the log-odds; its sigmoid is the softmax probability.
         let logit = if self.labels == 1 { logits[[at, 0]] } else { logits[[at, 1]] - logits[[at, 0]] };
         if !logit.is_finite() {
-            return Err(Error::Numeric(format!(
-                "The network gave NaN or an infinite number for pair {row}. The model's file is damaged, or its number \
-                 format does not suffice: try another `dtype`"
-            )));
+            return Err(Error::Numeric(
+                "The network gave NaN or an infinite number. The model's file is damaged, or its number format does not \
+                 suffice: try another `dtype`"
+                    .into(),
+            ));
         }
         Ok(vec![activate(self.activation, logit)])
     }
 
-    fn read_nothing(&self, row: usize) -> Result<Vec<f32>> {
-        Err(Error::InvalidArgument(format!(
-            "Pair {row} has no tokens: both texts are empty and this model adds none. It has no score"
-        )))
+    fn read_nothing(&self) -> Result<Vec<f32>> {
+        Err(Error::InvalidArgument(
+            "The pair has no tokens: both texts are empty and this model adds none. It has no score".into(),
+        ))
     }
 
     fn finish(&self, numbers: Vec<f32>, counted: Counted) -> Result<Scores> {

@@ -1,8 +1,9 @@
 //! Our threads and the queue in front of them. Knows nothing of models.
 //!
 //! Work is a [`Stage`]: some pieces that any worker may do in any order, and an end. Workers go round the waiting stages
-//! and take one piece of each, so a small call never waits for a large one to finish. A stage that fails, panics or is
-//! cancelled ends early; its other pieces are not done.
+//! and take one piece of each, so a small call never waits for a large one to finish. A piece that takes long is done in
+//! steps, with the other stages' turn between them. A stage that fails, panics or is cancelled ends early; its other pieces
+//! are not done.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,15 +18,24 @@ const STACK_BYTES: usize = 8 << 20;
 pub trait Stage: Send + Sync {
     /// How many pieces there are. Fixed.
     fn pieces(&self) -> usize;
-    /// Does one piece. Called once for each, by several workers at a time.
+    /// Does one piece, or a step of it. Called by several workers at a time, for each piece by one.
     ///
     /// # Errors
     /// Any error ends the stage.
-    fn perform(&self, piece: usize) -> Result<()>;
+    fn perform(&self, piece: usize) -> Result<Step>;
     /// Called once, after the last piece or the first failure.
     fn finish(&self, outcome: Result<()>);
     /// Whether nobody waits for the outcome any more.
     fn is_cancelled(&self) -> bool;
+}
+
+/// How far a piece has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It is done.
+    Done,
+    /// It wants another turn.
+    Again,
 }
 
 /// How much may wait.
@@ -65,7 +75,11 @@ struct Running {
 
 struct Progress {
     next: usize,
+    /// Pieces that want another turn.
+    again: VecDeque<usize>,
     busy: usize,
+    /// Whether the stage stands in the queue: once at most, or it would have more turns than others.
+    queued: bool,
     outcome: Result<()>,
     finished: bool,
 }
@@ -121,7 +135,14 @@ impl Scheduler {
 
     /// Hands a stage to the workers.
     pub fn submit(&self, stage: Arc<dyn Stage>) {
-        let progress = Progress { next: 0, busy: 0, outcome: Ok(()), finished: false };
+        let progress = Progress {
+            next: 0,
+            again: VecDeque::new(),
+            busy: 0,
+            queued: true,
+            outcome: Ok(()),
+            finished: false,
+        };
         let running = Arc::new(Running { stage, progress: Mutex::new(progress) });
         self.shared.lock().stages.push_back(running);
         self.shared.bell.notify_all();
@@ -181,11 +202,19 @@ fn work(shared: &Shared) {
             }
         };
         let claimed = running.claim();
-        if claimed.is_some() && running.has_more() {
-            shared.lock().stages.push_back(running.clone());
-            shared.bell.notify_one();
+        if claimed.is_some() {
+            enqueue(shared, &running);
         }
         running.advance(claimed);
+        enqueue(shared, &running);
+    }
+}
+
+/// Puts a stage that has work for somebody back into the queue, behind the others.
+fn enqueue(shared: &Shared, running: &Arc<Running>) {
+    if running.wants_a_place() {
+        shared.lock().stages.push_back(running.clone());
+        shared.bell.notify_one();
     }
 }
 
@@ -198,33 +227,45 @@ impl Running {
     fn claim(&self) -> Option<usize> {
         let cancelled = self.stage.is_cancelled();
         let mut progress = self.progress();
+        progress.queued = false;
         if cancelled && progress.outcome.is_ok() {
             progress.outcome = Err(Error::Cancelled);
         }
-        if progress.outcome.is_err() || progress.next >= self.stage.pieces() {
+        if progress.outcome.is_err() || !self.has_more(&progress) {
             return None;
         }
-        progress.next += 1;
         progress.busy += 1;
-        Some(progress.next - 1)
+        let next = progress.next;
+        Some(progress.again.pop_front().unwrap_or_else(|| {
+            progress.next = next + 1;
+            next
+        }))
     }
 
-    fn has_more(&self) -> bool {
-        let progress = self.progress();
-        progress.outcome.is_ok() && progress.next < self.stage.pieces()
+    fn has_more(&self, progress: &Progress) -> bool {
+        !progress.again.is_empty() || progress.next < self.stage.pieces()
+    }
+
+    /// Whether the stage should stand in the queue and does not; from now on it does.
+    fn wants_a_place(&self) -> bool {
+        let mut progress = self.progress();
+        let wants = !progress.queued && progress.outcome.is_ok() && self.has_more(&progress);
+        progress.queued |= wants;
+        wants
     }
 
     /// Does the claimed piece, and ends the stage where it was the last.
     fn advance(&self, claimed: Option<usize>) {
-        let outcome = claimed.map_or(Ok(()), |piece| caught(|| self.stage.perform(piece)));
+        let outcome = claimed.map_or(Ok(Step::Done), |piece| caught(|| self.stage.perform(piece)));
         let mut progress = self.progress();
         progress.busy -= usize::from(claimed.is_some());
-        if let Err(error) = outcome
-            && progress.outcome.is_ok()
-        {
-            progress.outcome = Err(error);
+        match outcome {
+            Ok(Step::Done) => {}
+            Ok(Step::Again) => progress.again.extend(claimed),
+            Err(error) if progress.outcome.is_ok() => progress.outcome = Err(error),
+            Err(_) => {}
         }
-        let over = progress.outcome.is_err() || progress.next >= self.stage.pieces();
+        let over = progress.outcome.is_err() || !self.has_more(&progress);
         if !over || progress.busy > 0 || progress.finished {
             return;
         }
@@ -239,7 +280,7 @@ impl Running {
     }
 }
 
-fn caught(work: impl FnOnce() -> Result<()>) -> Result<()> {
+fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Internal(panic_message(panic.as_ref()))))
 }
 
@@ -253,7 +294,7 @@ mod tests {
 
     struct Probe {
         pieces: usize,
-        work: Box<dyn Fn(usize) -> Result<()> + Send + Sync>,
+        work: Box<dyn Fn(usize) -> Result<Step> + Send + Sync>,
         reply: Mutex<Option<Reply<()>>>,
         cancelled: AtomicBool,
     }
@@ -262,7 +303,7 @@ mod tests {
         fn pieces(&self) -> usize {
             self.pieces
         }
-        fn perform(&self, piece: usize) -> Result<()> {
+        fn perform(&self, piece: usize) -> Result<Step> {
             (self.work)(piece)
         }
         fn finish(&self, outcome: Result<()>) {
@@ -275,7 +316,7 @@ mod tests {
 
     fn probe(
         pieces: usize,
-        work: impl Fn(usize) -> Result<()> + Send + Sync + 'static,
+        work: impl Fn(usize) -> Result<Step> + Send + Sync + 'static,
     ) -> (Arc<Probe>, impl FnOnce() -> Result<()>) {
         let (reply, wait) = pair();
         let reply = Mutex::new(Some(reply));
@@ -289,7 +330,7 @@ mod tests {
         let seen = counts.clone();
         let (stage, wait) = probe(1000, move |piece| {
             seen[piece].fetch_add(1, Ordering::SeqCst);
-            Ok(())
+            Ok(Step::Done)
         });
         scheduler.submit(stage);
         wait().expect("done");
@@ -299,7 +340,7 @@ mod tests {
     #[test]
     fn a_stage_without_pieces_finishes() {
         let scheduler = Scheduler::start(1, LIMITS).expect("threads");
-        let (stage, wait) = probe(0, |_| Ok(()));
+        let (stage, wait) = probe(0, |_| Ok(Step::Done));
         scheduler.submit(stage);
         wait().expect("done");
     }
@@ -307,8 +348,8 @@ mod tests {
     #[test]
     fn a_failure_and_a_panic_end_their_stage_only() {
         let scheduler = Scheduler::start(2, LIMITS).expect("threads");
-        let (bad, wait_bad) = probe(100, |piece| if piece == 3 { panic!("no") } else { Ok(()) });
-        let (good, wait_good) = probe(100, |_| Ok(()));
+        let (bad, wait_bad) = probe(100, |piece| if piece == 3 { panic!("no") } else { Ok(Step::Done) });
+        let (good, wait_good) = probe(100, |_| Ok(Step::Done));
         scheduler.submit(bad);
         scheduler.submit(good);
         let error = wait_bad().expect_err("panicked");
@@ -329,14 +370,14 @@ mod tests {
                 gate.lock().expect("lock").recv().expect("opened");
             }
             counted.fetch_add(1, Ordering::SeqCst);
-            Ok(())
+            Ok(Step::Done)
         });
         let at = done.clone();
         let seen = Arc::new(AtomicUsize::new(usize::MAX));
         let stored = seen.clone();
         let (small, wait_small) = probe(1, move |_| {
             stored.store(at.load(Ordering::SeqCst), Ordering::SeqCst);
-            Ok(())
+            Ok(Step::Done)
         });
         scheduler.submit(large);
         scheduler.submit(small);
@@ -347,9 +388,42 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_that_goes_on_lets_others_have_their_turn() {
+        let scheduler = Scheduler::start(1, LIMITS).expect("threads");
+        let steps = Arc::new(Mutex::new(Vec::new()));
+        let (gate_sender, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Mutex::new(gate);
+        let taken = steps.clone();
+        let (long, wait_long) = probe(2, move |piece| {
+            let mut taken = taken.lock().expect("lock");
+            if taken.is_empty() {
+                gate.lock().expect("lock").recv().expect("opened");
+            }
+            taken.push(format!("long {piece}"));
+            let all = taken.iter().filter(|step| **step == format!("long {piece}")).count();
+            Ok(if all == 50 { Step::Done } else { Step::Again })
+        });
+        let taken = steps.clone();
+        let (short, wait_short) = probe(3, move |_| {
+            taken.lock().expect("lock").push("short".into());
+            Ok(Step::Done)
+        });
+        scheduler.submit(long);
+        scheduler.submit(short);
+        gate_sender.send(()).expect("open");
+        wait_short().expect("done");
+        wait_long().expect("done");
+        let steps = steps.lock().expect("lock");
+        assert_eq!(steps.len(), 103, "two pieces of fifty steps, and three");
+        // Turn by turn, however many steps the long one has taken.
+        let places: Vec<usize> = steps.iter().enumerate().filter(|(_, step)| *step == "short").map(|(at, _)| at).collect();
+        assert!(places[2] < 8, "the short stage had its turns at {places:?}");
+    }
+
+    #[test]
     fn a_cancelled_stage_does_no_more_pieces() {
         let scheduler = Scheduler::start(1, LIMITS).expect("threads");
-        let (stage, wait) = probe(10, |_| Ok(()));
+        let (stage, wait) = probe(10, |_| Ok(Step::Done));
         stage.cancelled.store(true, Ordering::SeqCst);
         scheduler.submit(stage);
         assert!(matches!(wait(), Err(Error::Cancelled)));

@@ -1,15 +1,16 @@
 //! A loaded model and the way of a call through it: tokens, batches, runs, answer. Both products share it; they differ
 //! in their [`Inputs`] and their [`Head`].
 
+mod encode;
 mod request;
-mod stages;
+mod run;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use request::{Answer, Counted, Head, Inputs, Request, Ticket};
-pub use stages::Short;
+pub use encode::Short;
+pub use request::{Answer, Counted, Head, Inputs, Request, Rows, Ticket};
 
-use self::stages::{Call, CountStage};
+use self::encode::{Call, CountStage};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::files::ModelFolder;
@@ -19,7 +20,7 @@ use crate::reply::Reply;
 use crate::scheduler::{QueueLimits, Scheduler};
 use crate::session::{Network, OutputKind, RunOutput};
 use crate::spec::{HeadSpec, ModelSpec};
-use crate::tokenizer::{TokenRow, Tokenizer};
+use crate::tokenizer::{Limit, TokenRow, Tokenizer};
 
 /// A loaded model.
 #[derive(Debug)]
@@ -113,16 +114,12 @@ impl Engine {
         }
     }
 
-    /// UTF-16 units of a text that a caller passes first, so that long texts are not copied whole; `None`: all.
+    /// UTF-16 units of a text that a caller passes first, so that long texts are not copied whole.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] where the limit does not fit the model.
-    pub fn prefix_units(&self, max_length: Option<usize>, truncation: Option<Truncation>) -> Result<Option<usize>> {
-        let limit = self.spec.max_length.of(max_length)?;
-        Ok(match self.truncation(truncation) {
-            Truncation::Left => None,
-            Truncation::Right | Truncation::Error => Some(limit.saturating_mul(8).saturating_add(256)),
-        })
+    pub fn prefix_units(&self, max_length: Option<usize>) -> Result<usize> {
+        Ok(self.spec.max_length.of(max_length)?.saturating_mul(8).saturating_add(256))
     }
 
     /// The call's choice, else the loaded one, else the repository's.
@@ -132,29 +129,26 @@ impl Engine {
     }
 
     /// Tokens of the prompt alone; see [`Tokenizer::prompt_length`].
-    pub(crate) fn prompt_length(&self, prompt: &str, limit: usize, truncation: Truncation) -> Result<usize> {
-        self.tokenizer.prompt_length(prompt, limit, truncation)
+    pub(crate) fn prompt_length(&self, prompt: &str, limit: Limit) -> Result<usize> {
+        self.tokenizer.prompt_length(prompt, limit)
     }
 
     /// Runs a call. The answer comes on another thread.
     pub fn submit<H: Head>(self: &Arc<Self>, request: Request<H>, reply: Reply<Answer<H>>) {
-        let estimate = request.inputs.estimate(request.limit);
-        let admission = match self.scheduler.admit(estimate, request.continued) {
+        let estimate = request.inputs.estimate(request.limit.tokens);
+        let admission = match self.scheduler.admit(estimate, request.rows.is_continued()) {
             Ok(admission) => admission,
             Err(error) => return reply.send(Err(error)),
         };
-        let rows = request.inputs.rows();
-        Call::new(self.clone(), request, admission).encode((0..rows).map(|_| None).collect(), reply);
+        Call::new(self.clone(), request, admission).encode(reply);
     }
 
-    /// Counts the tokens of whole texts, special tokens included, before truncation. `continued` as in [`Request`].
-    pub fn count(self: &Arc<Self>, texts: Vec<String>, ticket: Ticket, continued: bool, reply: Reply<Vec<u32>>) {
-        let tokens = texts.iter().map(|text| request::estimate(text.len())).fold(0, usize::saturating_add);
-        match self.scheduler.admit(tokens, continued) {
-            Ok(admission) => {
-                self.scheduler.submit(Arc::new(CountStage::new(self.clone(), texts, ticket, admission, reply)));
-            }
-            Err(error) => reply.send(Err(error)),
-        }
+    /// Counts the tokens of whole texts, special tokens included, before truncation.
+    pub fn count(self: &Arc<Self>, texts: Vec<String>, ticket: Ticket, rows: Rows, reply: Reply<Vec<u32>>) {
+        CountStage::submit(self, texts, ticket, rows, reply);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,14 +1,14 @@
 //! A call as its maker states it: the texts, the limits, and what follows the network.
 
+use std::fmt::{Display, Formatter};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Short;
 use crate::error::Result;
-use crate::options::Truncation;
 use crate::session::RunOutput;
-use crate::tokenizer::{Encoding, Part, Tokenizer};
+use crate::tokenizer::{Limit, Part};
 
 /// The texts of a call.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub enum Inputs {
 }
 
 impl Inputs {
-    pub(super) fn rows(&self) -> usize {
+    fn rows(&self) -> usize {
         match self {
             Inputs::Texts { texts, .. } => texts.len(),
             Inputs::Pairs { documents, .. } => documents.len(),
@@ -38,25 +38,10 @@ impl Inputs {
     }
 
     /// Bytes that tokenising a row reads, but for the query that all rows share.
-    pub(super) fn bytes(&self, row: usize) -> usize {
+    fn bytes(&self, row: usize) -> usize {
         match self {
             Inputs::Texts { prompt, texts } => prompt.len().saturating_add(texts[row].text.len()),
             Inputs::Pairs { documents, .. } => documents[row].text.len(),
-        }
-    }
-
-    pub(super) fn encode(
-        &self,
-        row: usize,
-        tokenizer: &Tokenizer,
-        limit: usize,
-        truncation: Truncation,
-    ) -> Result<Encoding> {
-        match self {
-            Inputs::Texts { prompt, texts } => tokenizer.encode(prompt, &texts[row], limit, truncation),
-            Inputs::Pairs { queries, documents } => {
-                tokenizer.encode_pair(&queries[query_of(queries.len(), row)], &documents[row], limit, truncation)
-            }
         }
     }
 
@@ -81,16 +66,51 @@ pub(super) fn query_of(queries: usize, row: usize) -> usize {
 pub struct Request<H> {
     /// The texts.
     pub inputs: Inputs,
-    /// Tokens a text or pair may have.
-    pub limit: usize,
-    /// What happens to longer ones.
-    pub truncation: Truncation,
+    /// Tokens a text or pair may have, and what happens to longer ones.
+    pub limit: Limit,
     /// What follows the network.
     pub head: H,
     /// For cancelling.
     pub ticket: Ticket,
+    /// Which of the caller's texts or pairs these are.
+    pub rows: Rows,
+}
+
+/// Which rows of the caller's list a request holds: a long list comes in several requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    /// What the caller knows the list as, such as `texts`.
+    pub list: String,
+    /// The row of the list that is the request's first; `None` where there is no list but one text alone.
+    pub first: Option<usize>,
+}
+
+impl Rows {
+    /// The row at `at` of the request, as the caller would write it: `texts[777]`.
+    #[must_use]
+    pub fn name(&self, at: usize) -> impl Display + '_ {
+        RowName { rows: self, at }
+    }
+
     /// Whether this belongs to a call that was accepted before.
-    pub continued: bool,
+    #[must_use]
+    pub fn is_continued(&self) -> bool {
+        self.first.is_some_and(|first| first > 0)
+    }
+}
+
+struct RowName<'rows> {
+    rows: &'rows Rows,
+    at: usize,
+}
+
+impl Display for RowName<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        match self.rows.first {
+            Some(first) => write!(formatter, "`{}[{}]`", self.rows.list, first + self.at),
+            None => write!(formatter, "`{}`", self.rows.list),
+        }
+    }
 }
 
 /// What follows the network, for one product.
@@ -99,16 +119,16 @@ pub trait Head: Send + Sync + Sized + 'static {
     type Output: Send + 'static;
     /// Numbers that a row gives.
     fn width(&self) -> usize;
-    /// The numbers of the row at `at` of a batch, whose tokens stand at `tokens`. `row` is the caller's, for messages.
+    /// The numbers of the row at `at` of a batch, whose tokens stand at `tokens`.
     ///
     /// # Errors
-    /// [`crate::Error::Numeric`] where they are not finite.
-    fn read(&self, output: &RunOutput, at: usize, tokens: Range<usize>, row: usize) -> Result<Vec<f32>>;
+    /// [`crate::Error::Numeric`] where they are not finite. Who calls adds which row of the caller it is.
+    fn read(&self, output: &RunOutput, at: usize, tokens: Range<usize>) -> Result<Vec<f32>>;
     /// The numbers of a text that has no token at all.
     ///
     /// # Errors
     /// Where that has no meaning.
-    fn read_nothing(&self, row: usize) -> Result<Vec<f32>>;
+    fn read_nothing(&self) -> Result<Vec<f32>>;
     /// The call's result from all rows' numbers.
     ///
     /// # Errors
@@ -117,14 +137,12 @@ pub trait Head: Send + Sync + Sized + 'static {
 }
 
 /// What a call read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {
-    /// Texts or pairs.
-    pub rows: usize,
     /// Tokens that went into the network, special tokens included.
     pub tokens: usize,
-    /// Texts or pairs that were cut.
-    pub truncated: usize,
+    /// Whether each text or pair was cut.
+    pub truncated: Vec<bool>,
 }
 
 /// A call's answer.

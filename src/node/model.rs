@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{Env, Object, Uint8Array, Uint32Array};
 use napi_derive::napi;
 use serde_json::json;
 
-use super::options::{EmbedRequest, LoadOptions, ScoreRequest, parts};
+use super::options::{EmbedRequest, LoadOptions, RowsOf, ScoreRequest, parts};
 use super::outcome::{
     CountOutcome, Download, EmbedOutcome, EmbedReply, LoadOutcome, ScoreOutcome, ScoreReply, count, promise,
 };
@@ -165,14 +165,12 @@ impl Model {
         })
     }
 
-    /// UTF-16 units of each text to pass first; 4294967295 asks for whole texts.
+    /// UTF-16 units of each text to pass first. What follows is asked for where it is needed.
     #[napi(catch_unwind)]
-    pub fn prefix(&self, max_length: Option<u32>, truncation: Option<String>) -> u32 {
-        let truncation = truncation.and_then(|word| word.parse().ok());
-        let units =
-            self.engine().and_then(|engine| engine.prefix_units(max_length.map(|length| length as usize), truncation));
+    pub fn prefix(&self, max_length: Option<u32>) -> u32 {
+        let units = self.engine().and_then(|engine| engine.prefix_units(max_length.map(|length| length as usize)));
         // A limit that does not fit is refused when the request comes.
-        units.ok().flatten().map_or(u32::MAX, count)
+        units.map_or(u32::MAX, count)
     }
 
     /// Embeds texts.
@@ -180,8 +178,8 @@ impl Model {
     pub fn embed<'env>(&self, env: &'env Env, request: EmbedRequest, ticket: &Ticket) -> napi::Result<Object<'env>> {
         let (reply, promise) = promise(env, embed_outcome)?;
         match self.engine().and_then(|engine| Ok((engine, request.resolve()?))) {
-            Ok((engine, (texts, options, continued))) => {
-                embedder::embed(&engine, texts, options, ticket.inner.clone(), continued, reply);
+            Ok((engine, (texts, options, rows))) => {
+                embedder::embed(&engine, texts, options, ticket.inner.clone(), rows, reply);
             }
             Err(error) => reply.send(Err(error)),
         }
@@ -193,27 +191,27 @@ impl Model {
     pub fn score<'env>(&self, env: &'env Env, request: ScoreRequest, ticket: &Ticket) -> napi::Result<Object<'env>> {
         let (reply, promise) = promise(env, score_outcome)?;
         match self.engine().and_then(|engine| Ok((engine, request.resolve()?))) {
-            Ok((engine, (queries, documents, options, continued))) => {
-                reranker::score(&engine, queries, documents, &options, ticket.inner.clone(), continued, reply);
+            Ok((engine, (queries, documents, options, rows))) => {
+                reranker::score(&engine, queries, documents, &options, ticket.inner.clone(), rows, reply);
             }
             Err(error) => reply.send(Err(error)),
         }
         Ok(promise)
     }
 
-    /// Counts the tokens of whole texts, special tokens included. `continued`: part of a call that was accepted before.
+    /// Counts the tokens of whole texts, special tokens included.
     #[napi(catch_unwind, ts_return_type = "Promise<CountOutcome>")]
     pub fn count<'env>(
         &self,
         env: &'env Env,
         texts: Vec<String>,
         ticket: &Ticket,
-        continued: bool,
+        rows: RowsOf,
     ) -> napi::Result<Object<'env>> {
         let (reply, promise) =
             promise(env, |counts: Result<Vec<u32>>| CountOutcome::from(counts.map(Uint32Array::new)))?;
         match self.engine() {
-            Ok(engine) => engine.count(texts, ticket.inner.clone(), continued, reply),
+            Ok(engine) => engine.count(texts, ticket.inner.clone(), rows.into(), reply),
             Err(error) => reply.send(Err(error)),
         }
         Ok(promise)
@@ -254,7 +252,7 @@ fn score_outcome(answer: Result<Answer<ScoreHead>>) -> ScoreOutcome {
     }))
 }
 
-/// A call that needs longer prefixes of some texts. Nothing has run.
+/// A call that needs more of some texts. Nothing has run.
 #[napi]
 pub struct Short {
     call: Mutex<Option<ShortCall>>,
@@ -298,7 +296,7 @@ impl Short {
         }
     }
 
-    /// Goes on with longer prefixes, in the order of `texts`.
+    /// Goes on with what follows the parts that were passed before, in the order of `texts`.
     #[napi(catch_unwind, ts_return_type = "Promise<EmbedOutcome>")]
     pub fn resume_embed<'env>(
         &self,
@@ -314,7 +312,7 @@ impl Short {
         Ok(promise)
     }
 
-    /// Goes on with longer prefixes, in the order of `queries` and `texts`.
+    /// Likewise, in the order of `queries` and `texts`.
     #[napi(catch_unwind, ts_return_type = "Promise<ScoreOutcome>")]
     pub fn resume_score<'env>(
         &self,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use napi::bindgen_prelude::{Float32Array, Uint8Array};
 use napi_derive::napi;
 
+use crate::engine::Rows;
 use crate::error::{Error, Result};
 use crate::hub;
 use crate::options::{self, Prompt, Ranges, available_threads};
@@ -70,7 +71,7 @@ pub struct HubSettings {
 #[napi(object, object_to_js = false)]
 pub struct EmbedRequest {
     pub texts: Vec<String>,
-    /// 1 where the text of the same place is only a prefix of the user's.
+    /// 1 where more of the text of the same place follows.
     pub cut: Uint8Array,
     /// `'query'` or `'document'`: use that prompt.
     #[napi(ts_type = "'query' | 'document'")]
@@ -85,8 +86,7 @@ pub struct EmbedRequest {
     pub ranges_max: Option<Float32Array>,
     pub truncation: Option<String>,
     pub max_length: Option<u32>,
-    /// Part of a call that was accepted before: not refused by the queue's bounds.
-    pub continued: Option<bool>,
+    pub rows: RowsOf,
 }
 
 /// One scoring request.
@@ -100,8 +100,24 @@ pub struct ScoreRequest {
     pub activation: Option<String>,
     pub truncation: Option<String>,
     pub max_length: Option<u32>,
-    /// Part of a call that was accepted before.
-    pub continued: Option<bool>,
+    pub rows: RowsOf,
+}
+
+/// Which of the user's texts or pairs a request holds.
+#[napi(object, object_to_js = false)]
+pub struct RowsOf {
+    /// What the user knows the list as, such as `texts`.
+    pub list: String,
+    /// Where in the list the request begins; absent for one text alone. Behind the first, the call was accepted before and is
+    /// not refused by the queue's bounds.
+    pub first: Option<f64>,
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
+impl From<RowsOf> for Rows {
+    fn from(given: RowsOf) -> Self {
+        Rows { list: given.list, first: given.first.map(|first| first as usize) }
+    }
 }
 
 fn word<T: std::str::FromStr<Err = Error>>(given: Option<&String>) -> Result<Option<T>> {
@@ -196,8 +212,8 @@ pub(super) fn parts(texts: Vec<String>, cut: &[u8]) -> Vec<Part> {
 }
 
 impl EmbedRequest {
-    /// The texts, the options, and whether the call goes on with an earlier one.
-    pub(super) fn resolve(self) -> Result<(Vec<Part>, options::EmbedOptions, bool)> {
+    /// The texts, the options, and which of the user's texts these are.
+    pub(super) fn resolve(self) -> Result<(Vec<Part>, options::EmbedOptions, Rows)> {
         let prompt = match (self.prompt_text, self.prompt, self.task.as_deref()) {
             (Some(text), _, _) => Prompt::Text(text),
             (None, Some(name), _) => Prompt::Named(name),
@@ -217,12 +233,12 @@ impl EmbedRequest {
             truncation: word(self.truncation.as_ref())?,
             max_length: size(self.max_length),
         };
-        Ok((parts(self.texts, &self.cut), options, self.continued.unwrap_or(false)))
+        Ok((parts(self.texts, &self.cut), options, self.rows.into()))
     }
 }
 
-/// Queries, documents, options, and whether the call goes on with an earlier one.
-pub(super) type ResolvedScore = (Vec<Part>, Vec<Part>, options::ScoreOptions, bool);
+/// Queries, documents, options, and which of the user's pairs these are.
+pub(super) type ResolvedScore = (Vec<Part>, Vec<Part>, options::ScoreOptions, Rows);
 
 impl ScoreRequest {
     pub(super) fn resolve(self) -> Result<ResolvedScore> {
@@ -235,7 +251,7 @@ impl ScoreRequest {
             parts(self.queries, &self.queries_cut),
             parts(self.documents, &self.documents_cut),
             options,
-            self.continued.unwrap_or(false),
+            self.rows.into(),
         ))
     }
 }

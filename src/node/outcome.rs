@@ -123,7 +123,7 @@ pub struct EmbedReply {
     pub tokens: f64,
     /// Texts that were cut.
     pub truncated: u32,
-    /// Longer prefixes of some texts are needed.
+    /// More of some texts is needed.
     pub short: Option<Short>,
 }
 
@@ -132,11 +132,9 @@ pub struct EmbedReply {
 pub struct ScoreReply {
     /// One score a pair; absent where `short` is there.
     pub scores: Option<Float32Array>,
-    /// Tokens that went into the network.
-    pub tokens: f64,
-    /// Pairs that were cut.
-    pub truncated: u32,
-    /// Longer prefixes of some texts are needed.
+    /// 1 for each pair that was cut; absent where `short` is there.
+    pub truncated: Option<Uint8Array>,
+    /// More of some texts is needed.
     pub short: Option<Short>,
 }
 
@@ -187,8 +185,7 @@ impl From<Scores> for ScoreReply {
     fn from(scores: Scores) -> Self {
         ScoreReply {
             scores: Some(Float32Array::new(scores.scores)),
-            tokens: tokens(scores.tokens),
-            truncated: count(scores.truncated),
+            truncated: Some(Uint8Array::new(scores.truncated.into_iter().map(u8::from).collect())),
             short: None,
         }
     }
@@ -196,7 +193,7 @@ impl From<Scores> for ScoreReply {
 
 impl From<Short> for ScoreReply {
     fn from(short: Short) -> Self {
-        ScoreReply { scores: None, tokens: 0.0, truncated: 0, short: Some(short) }
+        ScoreReply { scores: None, truncated: None, short: Some(short) }
     }
 }
 

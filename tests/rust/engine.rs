@@ -6,7 +6,7 @@ use super::zoo;
 use std::sync::Arc;
 
 use vecrank::embedder::{Embeddings, embed};
-use vecrank::engine::{Answer, Engine, Ticket};
+use vecrank::engine::{Answer, Engine, Rows, Ticket};
 use vecrank::head::OutputData;
 use vecrank::options::{EmbedOptions, LoadOptions, Product};
 use vecrank::registry::{Holding, Origin};
@@ -40,7 +40,7 @@ fn call(engine: &Arc<Engine>, texts: &[String], ticket: Ticket) -> Result<Embedd
         texts.iter().map(|text| Part::whole(text.as_str())).collect(),
         EmbedOptions::default(),
         ticket,
-        false,
+        Rows { list: "texts".into(), first: Some(0) },
         reply,
     );
     match wait()? {

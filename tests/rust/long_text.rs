@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use tokenizers::TruncationParams;
+use tokenizers::utils::truncation::truncate_encodings;
+use tokenizers::{Encoding as Tokens, PostProcessor, TruncationDirection, TruncationParams, TruncationStrategy};
 use vecrank::options::{Product, Truncation};
-use vecrank::tokenizer::{Encoding, Part, ShortParts, TokenRow, Tokenizer};
+use vecrank::tokenizer::{Limit, Part, TokenRow, Tokenizer, Turn};
 use zoo::Random;
 
 /// One tokenizer of every kind: WordPiece, BPE on bytes and on SentencePiece's words, Unigram, and the two bundled models.
@@ -39,33 +40,59 @@ fn tokenizers() -> Vec<(String, Tokenizer, tokenizers::Tokenizer)> {
         .collect()
 }
 
-/// The first `units` characters.
-fn prefix(text: &str, units: usize) -> Part {
-    match text.char_indices().nth(units) {
-        Some((at, _)) => Part { text: text[..at].to_owned(), cut: true },
-        None => Part::whole(text),
+/// A text that is handed over in parts of a few characters.
+struct Parts<'text> {
+    rest: &'text str,
+    units: usize,
+}
+
+impl Parts<'_> {
+    /// The next part; each is larger than the one before.
+    fn next(&mut self) -> Part {
+        let at = self.rest.char_indices().nth(self.units).map_or(self.rest.len(), |(at, _)| at);
+        let (text, rest) = self.rest.split_at(at);
+        (self.rest, self.units) = (rest, self.units.saturating_mul(4));
+        Part { text: text.to_owned(), cut: !rest.is_empty() }
     }
 }
 
-/// What the caller does: pass a beginning, and more of it where that was too short. Also how many characters it took.
-fn by_parts(tokenizer: &Tokenizer, text: &str, limit: usize, mut units: usize) -> (TokenRow, usize) {
+/// What the caller does: pass a beginning, and what follows it where that was too short. Also how many characters it took.
+fn by_parts(tokenizer: &Tokenizer, text: &str, limit: Limit, units: usize) -> vecrank::Result<(TokenRow, usize)> {
+    let mut parts = Parts { rest: text, units };
+    let mut reader = tokenizer.reader(parts.next(), limit, false)?;
     loop {
-        let part = prefix(text, units);
-        match tokenizer.encode("", &part, limit, Truncation::Right).unwrap() {
-            Encoding::Ready(row) => return (row, units),
-            Encoding::Short(_) => {
-                assert!(part.cut, "a whole text was called short");
-                units *= 4;
+        match tokenizer.read(&mut reader, limit)? {
+            Turn::Ready(row) => return Ok((row, text[..text.len() - parts.rest.len()].chars().count())),
+            Turn::Again => {}
+            Turn::Short(_) => {
+                assert!(!parts.rest.is_empty(), "a whole text was called short");
+                reader.resume(&parts.next());
             }
         }
     }
 }
 
-fn whole(tokenizer: &Tokenizer, text: &str, limit: usize) -> TokenRow {
-    match tokenizer.encode("", &Part::whole(text), limit, Truncation::Right).unwrap() {
-        Encoding::Ready(row) => row,
-        Encoding::Short(_) => panic!("a whole text was called short"),
+fn pair_by_parts(tokenizer: &Tokenizer, texts: [&str; 2], limit: Limit, units: [usize; 2]) -> TokenRow {
+    let mut parts = [0, 1].map(|at| Parts { rest: texts[at], units: units[at] });
+    let [mut first, mut second] = parts.each_mut().map(|part| tokenizer.reader(part.next(), limit, true).unwrap());
+    loop {
+        match tokenizer.read_pair(&mut first, &mut second, limit).unwrap() {
+            Turn::Ready(row) => return row,
+            Turn::Again => {}
+            Turn::Short(short) => {
+                for (wanted, reader, part) in [(short.first, &mut first, 0), (short.second, &mut second, 1)] {
+                    if wanted {
+                        assert!(!parts[part].rest.is_empty(), "a whole text was called short");
+                        reader.resume(&parts[part].next());
+                    }
+                }
+            }
+        }
     }
+}
+
+fn right(tokens: usize) -> Limit {
+    Limit { tokens, truncation: Truncation::Right }
 }
 
 /// The slow way, by the library alone: the whole text is tokenised, then cut.
@@ -74,6 +101,28 @@ fn slow(library: &tokenizers::Tokenizer, text: &str, limit: usize) -> (Vec<u32>,
     let mut library = library.clone();
     library.with_truncation(Some(TruncationParams { max_length: limit, ..TruncationParams::default() })).unwrap();
     (library.encode(text, true).unwrap().get_ids().to_vec(), all.get_ids().len() > limit)
+}
+
+/// The slow way for a pair, by the library alone: both whole texts are tokenised, then cut. Not the library's own truncation
+/// while it encodes: since 0.23 it stops each text at the limit, and then takes the one whose last word overshoots for the
+/// longer one.
+fn slow_pair(library: &tokenizers::Tokenizer, first: &str, second: &str, limit: usize, left: bool) -> Vec<u32> {
+    let whole = |text: &str| library.encode(text, false).unwrap();
+    cut_pair(library, [whole(first), whole(second)], limit, left)
+}
+
+fn cut_pair(library: &tokenizers::Tokenizer, [first, second]: [Tokens; 2], limit: usize, left: bool) -> Vec<u32> {
+    let special = library.get_post_processor().map_or(0, |processor| processor.added_tokens(true));
+    let params = TruncationParams {
+        max_length: limit - special,
+        strategy: TruncationStrategy::LongestFirst,
+        stride: 0,
+        direction: if left { TruncationDirection::Left } else { TruncationDirection::Right },
+    };
+    let (mut first, mut second) = truncate_encodings(first, Some(second), &params).unwrap();
+    // What was cut off is not wanted; with it the library makes every combination.
+    drop((first.take_overflowing(), second.as_mut().map(Tokens::take_overflowing)));
+    library.post_process(first, second, true).unwrap().get_ids().to_vec()
 }
 
 const PIECES: [&str; 24] = [
@@ -129,10 +178,55 @@ fn prefixes_give_the_tokens_of_the_whole_text() {
         let limit = 4 + random.below(40);
         let first = 1 + random.below(200);
         let expected = slow(library, &text, limit);
-        let (row, _) = by_parts(tokenizer, &text, limit, first);
+        let (row, _) = by_parts(tokenizer, &text, right(limit), first).unwrap();
         assert_eq!((row.ids, row.truncated), expected, "{name}, limit {limit}, first prefix {first}: {text:?}");
-        let row = whole(tokenizer, &text, limit);
+        let row = zoo::row(tokenizer, Part::whole(text.as_str()), right(limit));
         assert_eq!((row.ids, row.truncated), expected, "{name}, limit {limit}, passed whole: {text:?}");
+    }
+}
+
+/// Texts of some hundred thousand characters, in which every kind of long stretch occurs.
+fn long_text(random: &mut Random) -> String {
+    let mut long = String::new();
+    while long.len() < 60_000 {
+        match random.below(6) {
+            0 => long.push_str(&" ".repeat(random.below(20_000))),
+            1 => long.push_str(&random.pick(&["a", "x1", "\n", "\u{301}", "ก", "\0", "ภาษาไทย", "9"]).repeat(random.below(9_000))),
+            _ => (0..20).for_each(|_| long.push_str(&text(random))),
+        }
+    }
+    long
+}
+
+#[test]
+fn long_texts_are_read_in_steps_and_have_the_tokens_of_the_whole() {
+    let mut random = Random(0x10A6);
+    let tokenizers = tokenizers();
+    for round in 0..3 * tokenizers.len() {
+        let text = long_text(&mut random);
+        let (name, tokenizer, library) = &tokenizers[round % tokenizers.len()];
+        let all = library.encode(text.as_str(), true).unwrap().get_ids().to_vec();
+        let mut reader = tokenizer.counter(text.clone());
+        let count = loop {
+            match tokenizer.read_count(&mut reader).unwrap() {
+                Turn::Ready(count) => break count,
+                Turn::Again => {}
+                Turn::Short(_) => panic!("a whole text was called short"),
+            }
+        };
+        assert_eq!(count, all.len(), "{name}, round {round}");
+        for truncation in [Truncation::Right, Truncation::Left] {
+            let limit = Limit { tokens: 8 + random.below(1000), truncation };
+            let (row, _) = by_parts(tokenizer, &text, limit, 1 + random.below(3000)).unwrap();
+            let mut library = library.clone();
+            let direction =
+                if truncation == Truncation::Left { TruncationDirection::Left } else { TruncationDirection::Right };
+            let params = TruncationParams { max_length: limit.tokens, direction, ..TruncationParams::default() };
+            library.with_truncation(Some(params)).unwrap();
+            let expected = library.encode(text.as_str(), true).unwrap().get_ids().to_vec();
+            assert_eq!(row.ids, expected, "{name}, round {round}, {limit:?}");
+            assert_eq!(row.truncated, all.len() > limit.tokens, "{name}, round {round}, {limit:?}");
+        }
     }
 }
 
@@ -140,43 +234,143 @@ fn prefixes_give_the_tokens_of_the_whole_text() {
 fn pairs_of_prefixes_give_the_tokens_of_the_whole_pair() {
     let mut random = Random(0xFACE);
     let tokenizers = tokenizers();
-    let mut odd_tokens = 0;
-    for round in 0..200 {
+    for round in 0..600 {
         let (query, document) = (text(&mut random), text(&mut random));
-        let (name, tokenizer, _) = &tokenizers[round % tokenizers.len()];
+        let (name, tokenizer, library) = &tokenizers[round % tokenizers.len()];
         let limit = 6 + random.below(40);
-        let (mut query_units, mut document_units) = (usize::MAX, 1 + random.below(200));
         // A query is mostly short; sometimes it is passed in parts too.
-        if round % 3 == 0 {
-            query_units = 1 + random.below(200);
+        let query_units = if round % 3 == 0 { 1 + random.below(200) } else { usize::MAX };
+        let units = [query_units, 1 + random.below(200)];
+        for truncation in [Truncation::Right, Truncation::Left] {
+            let found = pair_by_parts(tokenizer, [&query, &document], Limit { tokens: limit, truncation }, units);
+            let expected = slow_pair(library, &query, &document, limit, truncation == Truncation::Left);
+            assert_eq!(found.ids, expected, "{name}, {truncation:?} of {limit}: {query:?} / {document:?}");
         }
-        let (found, both_cut) = loop {
-            let (first, second) = (prefix(&query, query_units), prefix(&document, document_units));
-            match tokenizer.encode_pair(&first, &second, limit, Truncation::Right).unwrap() {
-                Encoding::Ready(row) => break (row, first.cut && second.cut),
-                Encoding::Short(ShortParts { first: more_query, second: more_document }) => {
-                    assert!((!more_query || first.cut) && (!more_document || second.cut));
-                    query_units = query_units.saturating_mul(if more_query { 4 } else { 1 });
-                    document_units *= if more_document { 4 } else { 1 };
+    }
+}
+
+/// Which of two long texts is the longer one in tokens cannot be seen from their beginnings, where their scripts differ: it
+/// decides who has the odd token.
+#[test]
+fn long_pairs_of_different_scripts_lose_the_token_that_the_whole_pair_loses() {
+    let scripts = [
+        ("Chinese", "北京是中国的首都，", 200),
+        ("English", "The quick brown fox jumps over the lazy dog near the river bank. ", 50),
+        ("Thai", "ภาษาไทยเป็นภาษาที่ ", 100),
+        ("numbers", "12 345 6,789.0 ", 150),
+    ];
+    for (name, tokenizer, library) in tokenizers() {
+        let texts = scripts.map(|(script, piece, times)| {
+            let text = piece.repeat(times);
+            let whole = library.encode(text.as_str(), false).unwrap();
+            (script, text, whole)
+        });
+        for (one, first, first_whole) in &texts {
+            for (other, second, second_whole) in &texts {
+                for limit in [47, 48, 127, 128] {
+                    let found = pair_by_parts(&tokenizer, [first, second], right(limit), [limit * 8 + 256; 2]);
+                    let expected = cut_pair(&library, [first_whole.clone(), second_whole.clone()], limit, false);
+                    assert_eq!(found.ids, expected, "{name}, {one} and {other} of {limit}");
                 }
             }
-        };
-        let (first, second) = (Part::whole(query.as_str()), Part::whole(document.as_str()));
-        let Encoding::Ready(expected) = tokenizer.encode_pair(&first, &second, limit, Truncation::Right).unwrap()
-        else {
-            panic!("a whole pair was called short");
-        };
-        // Where both texts are cut nobody knows which is the longer one, so the odd token may go to the other.
-        if found != expected && both_cut {
-            let texts = |row: &TokenRow| row.type_ids.iter().filter(|segment| **segment == 1).count();
-            assert_eq!(found.ids.len(), expected.ids.len(), "{name}, limit {limit}");
-            assert!(texts(&found).abs_diff(texts(&expected)) <= 1, "{name}, limit {limit}");
-            odd_tokens += 1;
-            continue;
         }
-        assert_eq!(found, expected, "{name}, limit {limit}: {query:?} / {document:?}");
     }
-    assert!(odd_tokens < 200, "{odd_tokens} of 1000 pairs differ by the odd token");
+}
+
+/// A tokenizer of the fixtures with another part.
+fn altered(folder: &str, alter: impl Fn(&mut serde_json::Value)) -> (Tokenizer, tokenizers::Tokenizer) {
+    let mut spec = zoo::spec(&zoo::root().join("tests/fixtures").join(folder), Product::Embedder);
+    let mut json = (*spec.tokenizer.json).clone();
+    alter(&mut json);
+    spec.tokenizer.json = std::sync::Arc::new(json);
+    (zoo::tokenizer(&spec), tokenizers::Tokenizer::deserialize(&*spec.tokenizer.json).unwrap())
+}
+
+#[test]
+fn blanks_before_a_token_that_swallows_them_are_read_to_their_end() {
+    let mut checked = 0;
+    for folder in ["extra/family-roberta", "zoo/modernbert-cls", "zoo/xlmr-mean-prefix", "zoo/qwen3-lasttoken", "zoo/bert-mean"] {
+        let (tokenizer, library) = altered(folder, |json| {
+            let tokens = json["added_tokens"].as_array_mut().unwrap();
+            let at = tokens.iter().position(|token| token["content"].as_str().unwrap().to_lowercase().contains("mask"));
+            let at = at.unwrap_or(0);
+            (tokens[at]["lstrip"], tokens[at]["rstrip"]) = (true.into(), true.into());
+        });
+        let name = library.get_added_tokens_decoder().values().find(|token| token.lstrip).unwrap().content.clone();
+        for blanks in [1, 30, 742, 5_000, 40_000] {
+            let text = format!("river{0}{name}{0}bridge", " ".repeat(blanks));
+            for limit in [8, 12, 32] {
+                let expected = slow(&library, &text, limit);
+                let (row, _) = by_parts(&tokenizer, &text, right(limit), limit * 8 + 256).unwrap();
+                assert_eq!((row.ids, row.truncated), expected, "{folder}, {blanks} blanks, limit {limit}");
+                checked += usize::from(!expected.1);
+            }
+            let error = Limit { tokens: 32, truncation: Truncation::Error };
+            let whole = slow(&library, &text, 32);
+            assert_eq!(by_parts(&tokenizer, &text, error, 100).is_err(), whole.1, "{folder}, {blanks} blanks");
+        }
+    }
+    assert!(checked > 20, "only {checked} texts fit");
+}
+
+#[test]
+fn a_number_that_is_grouped_from_its_end_is_read_to_its_end() {
+    let (tokenizer, library) = altered("zoo/qwen3-lasttoken", |json| {
+        json["pre_tokenizer"] = serde_json::json!({ "type": "Sequence", "pretokenizers": [
+            { "type": "Split", "pattern": { "Regex": r"\d{1,3}(?=(?:\d{3})*(?!\d))" }, "behavior": "Isolated", "invert": false },
+            { "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false },
+        ] });
+    });
+    for digits in [10, 500, 501, 502, 3000, 3001] {
+        let text = format!("the number {} is long", "1234567890".repeat(digits / 10 + 1).split_at(digits).0);
+        for limit in [8, 20, 40] {
+            let expected = slow(&library, &text, limit);
+            let (row, _) = by_parts(&tokenizer, &text, right(limit), 300).unwrap();
+            assert_eq!((row.ids, row.truncated), expected, "{digits} digits, limit {limit}");
+        }
+    }
+    let error = by_parts(&tokenizer, &"7".repeat(1 << 20), right(20), 300).unwrap_err();
+    assert_eq!(error.code(), "ERR_TOO_LONG", "{error}");
+}
+
+/// No step may take long, and what gives no tokens is passed over: 32 Mi characters of it in less than two seconds, which is
+/// far more than it takes and far less than without.
+#[test]
+fn a_long_stretch_without_tokens_is_passed_over() {
+    let most = std::env::var("MOST").map_or(32 << 20, |most| most.parse().unwrap());
+    let shapes = [
+        ("an endless word", "a".repeat(most)),
+        ("hexadecimal digits", "0123456789abcdef".repeat(most / 16)),
+        ("blanks", " ".repeat(most)),
+        ("blanks of all kinds", " \n\t\u{3000}".repeat(most / 4)),
+        ("Thai", "ภาษาไทยเป็นภาษาที่สวยงาม".repeat(most / 24)),
+    ];
+    for (name, tokenizer, library) in tokenizers() {
+        for (shape, text) in &shapes {
+            // The same, but short enough for the library.
+            let short: String = text.chars().take(48 * 500).collect();
+            let expected = slow(&library, &format!("river {short} bank"), 256);
+            let (mut longest, start) = (Duration::ZERO, Instant::now());
+            let mut parts = Parts { rest: &format!("river {text} bank"), units: 256 * 8 + 256 };
+            let mut reader = tokenizer.reader(parts.next(), right(256), false).unwrap();
+            let row = loop {
+                let step = Instant::now();
+                let turn = tokenizer.read(&mut reader, right(256)).unwrap_or_else(|error| panic!("{name}, {shape}: {error}"));
+                longest = longest.max(step.elapsed());
+                match turn {
+                    Turn::Ready(row) => break row,
+                    Turn::Again => {}
+                    Turn::Short(_) => {
+                        parts.units = parts.units.min(1 << 20);
+                        reader.resume(&parts.next());
+                    }
+                }
+            };
+            assert!(start.elapsed() < Duration::from_secs(2), "{name}, {shape}: {:?}", start.elapsed());
+            assert!(longest < Duration::from_millis(400), "{name}, {shape}: a step of {longest:?}");
+            assert_eq!((row.ids, row.truncated), expected, "{name}, {shape}");
+        }
+    }
 }
 
 /// Ordinary text of four kinds, `bytes` long.
@@ -195,7 +389,7 @@ fn a_short_prefix_of_ordinary_text_suffices() {
     for (name, tokenizer, _) in tokenizers() {
         for (kind, text) in ordinary(1 << 20) {
             let start = Instant::now();
-            let (row, units) = by_parts(&tokenizer, &text, 256, 256 * 8 + 256);
+            let (row, units) = by_parts(&tokenizer, &text, right(256), 256 * 8 + 256).unwrap();
             assert_eq!(row.ids.len(), 256, "{name}, {kind}");
             assert!(row.truncated);
             assert!(units <= 256 * 8 * 16, "{name}, {kind}: {units} characters were needed for 256 tokens");
@@ -208,19 +402,20 @@ fn a_short_prefix_of_ordinary_text_suffices() {
 #[test]
 fn too_many_tokens_are_an_error_where_that_is_asked_for() {
     let (_, tokenizer, _) = &tokenizers()[0];
-    let part = prefix(&"word ".repeat(10_000), 2000);
-    let error = tokenizer.encode("", &part, 16, Truncation::Error).unwrap_err();
+    let limit = Limit { tokens: 16, truncation: Truncation::Error };
+    let error = by_parts(tokenizer, &"word ".repeat(10_000), limit, 2000).unwrap_err();
     assert_eq!(error.code(), "ERR_TOO_LONG");
     assert!(error.to_string().contains("at least"), "{error}");
-    assert!(tokenizer.encode("", &Part::whole("word"), 16, Truncation::Error).is_ok());
+    assert!(by_parts(tokenizer, "word", limit, 2000).is_ok());
 }
 
 #[test]
 fn the_left_side_can_be_cut() {
     let (_, tokenizer, _) = &tokenizers()[0];
-    let long = Part::whole("alpha beta gamma delta");
-    let Encoding::Ready(all) = tokenizer.encode("", &long, 48, Truncation::Left).unwrap() else { panic!("whole") };
-    let Encoding::Ready(cut) = tokenizer.encode("", &long, 6, Truncation::Left).unwrap() else { panic!("whole") };
+    let row = |tokens| {
+        zoo::row(tokenizer, Part::whole("alpha beta gamma delta"), Limit { tokens, truncation: Truncation::Left })
+    };
+    let (all, cut) = (row(48), row(6));
     assert_eq!(cut.ids.len(), 6);
     assert_eq!(cut.ids[0], all.ids[0]);
     assert_eq!(cut.ids[1..], all.ids[all.ids.len() - 5..]);

@@ -3,18 +3,11 @@
 use super::zoo;
 
 use vecrank::options::Product;
-use vecrank::tokenizer::{Encoding, Part, TokenRow};
+use vecrank::tokenizer::{Limit, Part};
 
 #[allow(clippy::cast_possible_truncation, reason = "token ids are below 2^32")]
 fn ids(value: &serde_json::Value) -> Option<Vec<u32>> {
     Some(value.as_array()?.iter().map(|id| id.as_u64().unwrap() as u32).collect())
-}
-
-fn ready(encoding: Encoding) -> TokenRow {
-    match encoding {
-        Encoding::Ready(row) => row,
-        Encoding::Short(_) => panic!("a whole text was called short"),
-    }
 }
 
 /// The rows of one prompt, `{"prompt": …, "input_ids": [[…], …]}`; a group that is the `same_as` another has none.
@@ -34,9 +27,9 @@ fn embedders() {
         let rows: Vec<_> = golden["tokens"].as_object().unwrap().values().flat_map(rows).collect();
         assert!(!rows.is_empty(), "{}: no token ids found in the golden file", zoo::name(&folder));
         for (prompt, row, ids) in rows {
-            let text = Part::whole(texts[row]["text"].as_str().unwrap());
-            let limit = spec.max_length.default;
-            let found = ready(tokenizer.encode(&prompt, &text, limit, spec.tokenizer.truncation).unwrap());
+            let text = Part::whole(texts[row]["text"].as_str().unwrap()).behind(&prompt);
+            let limit = Limit { tokens: spec.max_length.default, truncation: spec.tokenizer.truncation };
+            let found = zoo::row(&tokenizer, text, limit);
             assert_eq!(found.ids, ids, "{}: prompt {prompt:?}, text {}", zoo::name(&folder), texts[row]["id"]);
             compared += 1;
         }
@@ -57,8 +50,8 @@ fn rerankers() {
             let pair = &pairs[row];
             let first = Part::whole(format!("{prompt}{}", pair["query"].as_str().unwrap()));
             let second = Part::whole(pair["document"].as_str().unwrap());
-            let limit = spec.max_length.default;
-            let found = ready(tokenizer.encode_pair(&first, &second, limit, spec.tokenizer.truncation).unwrap());
+            let limit = Limit { tokens: spec.max_length.default, truncation: spec.tokenizer.truncation };
+            let found = zoo::pair(&tokenizer, first, second, limit);
             assert_eq!(found.ids, ids, "{}: pair {}", zoo::name(&folder), pair["id"]);
             compared += 1;
         }

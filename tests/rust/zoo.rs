@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use vecrank::files::ModelFolder;
 use vecrank::options::{LoadOptions, Product};
 use vecrank::spec::ModelSpec;
-use vecrank::tokenizer::Tokenizer;
+use vecrank::tokenizer::{Limit, Part, TokenRow, Tokenizer, Turn};
 
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -40,6 +40,30 @@ pub fn spec(folder: &Path, product: Product) -> ModelSpec {
 
 pub fn tokenizer(spec: &ModelSpec) -> Tokenizer {
     Tokenizer::load(&spec.tokenizer).unwrap()
+}
+
+/// The tokens of a text that is all there.
+pub fn row(tokenizer: &Tokenizer, text: Part, limit: Limit) -> TokenRow {
+    let mut reader = tokenizer.reader(text, limit, false).unwrap();
+    loop {
+        match tokenizer.read(&mut reader, limit).unwrap() {
+            Turn::Ready(row) => return row,
+            Turn::Again => {}
+            Turn::Short(_) => panic!("a whole text was called short"),
+        }
+    }
+}
+
+/// The tokens of a pair that is all there.
+pub fn pair(tokenizer: &Tokenizer, first: Part, second: Part, limit: Limit) -> TokenRow {
+    let [mut first, mut second] = [first, second].map(|part| tokenizer.reader(part, limit, true).unwrap());
+    loop {
+        match tokenizer.read_pair(&mut first, &mut second, limit).unwrap() {
+            Turn::Ready(row) => return row,
+            Turn::Again => {}
+            Turn::Short(_) => panic!("a whole pair was called short"),
+        }
+    }
 }
 
 /// Numbers that look random and are the same every time (xorshift64*).

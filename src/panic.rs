@@ -1,0 +1,36 @@
+//! Panics of code that is not ours, without a word on the user's stderr.
+//!
+//! Files that somebody crafted make the crates that read them panic. The panic is caught where the crate is called and
+//! becomes an error that names the file; Rust's own report ("thread 'vecrank-0' panicked at …") would only alarm.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::Once;
+
+use crate::error::panic_message;
+
+thread_local! {
+    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+static HOOK: Once = Once::new();
+
+/// The result of `work`, or the words of its panic.
+///
+/// # Errors
+/// The panic's message.
+pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    // The hook is this library's own copy of the standard library's: other addons of the process keep theirs.
+    HOOK.call_once(|| {
+        let report = take_hook();
+        set_hook(Box::new(move |info| {
+            if !IS_QUIET.get() {
+                report(info);
+            }
+        }));
+    });
+    let before = IS_QUIET.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    IS_QUIET.set(before);
+    outcome.map_err(|payload| panic_message(payload.as_ref()))
+}

@@ -1,0 +1,350 @@
+//! Texts and pairs of texts to token ids, truncated but never padded. The `tokenizers` crate is used in this folder only.
+//!
+//! **Long text costs what its first tokens cost.** The caller may pass only the beginning of a text (a [`Part`] that is
+//! `cut`). Its first tokens are believed only where the text that is missing cannot change them (`settled.rs`, `reach.rs`);
+//! otherwise the answer is [`Turn::Short`] and the caller passes what follows. **No text holds a worker**: a [`Reader`] goes
+//! on in steps (`reader.rs`), and what gives no tokens is passed over (`stretch.rs`, `words.rs`).
+
+mod pattern;
+mod reach;
+mod reader;
+mod settled;
+mod share;
+mod stretch;
+mod words;
+
+use serde::Deserialize;
+use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
+use tokenizers::{Encoding as Tokens, Model, OffsetType, PostProcessor, PreTokenizer, Token};
+
+pub use self::reader::Reader;
+
+use self::reach::Reach;
+use self::reader::Keep;
+use self::share::{Side, shares, unread};
+use crate::error::{Error, Result};
+use crate::options::Truncation;
+use crate::panic::quietly;
+use crate::spec::TokenizerSpec;
+
+/// A text, only its beginning, or a part that follows another.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// What is there of the text.
+    pub text: String,
+    /// Whether more follows.
+    pub cut: bool,
+}
+
+impl Part {
+    /// A text that is all there.
+    #[must_use]
+    pub fn whole(text: impl Into<String>) -> Self {
+        Part { text: text.into(), cut: false }
+    }
+
+    /// Another text before this one.
+    #[must_use]
+    pub fn behind(mut self, prompt: &str) -> Self {
+        self.text.insert_str(0, prompt);
+        self
+    }
+}
+
+/// How far a step has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn<T> {
+    /// What was wanted.
+    Ready(T),
+    /// Another step is needed.
+    Again,
+    /// More of some texts must be handed over first.
+    Short(ShortParts),
+}
+
+/// Which parts of a text or pair are too short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShortParts {
+    /// The text, or the pair's first text.
+    pub first: bool,
+    /// The pair's second text.
+    pub second: bool,
+}
+
+/// Tokens of one text or pair, special tokens included, not padded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Token ids.
+    pub ids: Vec<u32>,
+    /// Segment ids: 0 for the first text, often 1 for the second.
+    pub type_ids: Vec<u32>,
+    /// Whether tokens were cut off.
+    pub truncated: bool,
+}
+
+/// A token of a text: its id, its word, and the bytes of the text that it stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Piece {
+    id: u32,
+    word: u32,
+    start: usize,
+    end: usize,
+}
+
+/// What a call wants of its texts' tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// Tokens that a text or pair may have, special ones included.
+    pub tokens: usize,
+    /// What happens to longer ones.
+    pub truncation: Truncation,
+}
+
+/// A model's tokenizer.
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    /// The file's name, for messages.
+    file: String,
+    special_ids: Vec<u32>,
+    /// Whether rows tell the two texts of a pair apart.
+    token_types: bool,
+    reach: Reach,
+    reads_by_words: bool,
+    /// How many ends of a cut word have to agree; `None` where prefixes prove nothing.
+    ends: Option<usize>,
+}
+
+impl std::fmt::Debug for Tokenizer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Tokenizer").finish_non_exhaustive()
+    }
+}
+
+impl Tokenizer {
+    /// Builds the tokenizer. Padding and truncation lengths of the file are dropped: ours are used.
+    ///
+    /// # Errors
+    /// [`Error::ModelInvalid`] where the file is not a tokenizer.
+    pub fn load(spec: &TokenizerSpec) -> Result<Self> {
+        let file = spec.file.clone();
+        // Crafted files make the crate panic while loading; that must not be worse than an error.
+        let (inner, reach) = quietly(|| Ok((build(spec)?, Reach::of(&spec.json)?)))
+            .unwrap_or_else(|panic| Err(panic.into()))
+            .map_err(|source: tokenizers::Error| {
+                Error::invalid_model_because(format!("{file} is not a tokenizer that can be used"), source)
+            })?;
+        let added = inner.get_added_tokens_decoder();
+        let special_ids = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
+        let reads_by_words = words::splits_at_blanks(&spec.json) && !spec.lower_case;
+        let ends = settled::ends(inner.get_model());
+        Ok(Tokenizer { inner, file, special_ids, token_types: spec.token_types, reach, reads_by_words, ends })
+    }
+
+    /// Begins to read a text of its own (`pair: false`), or one of a pair.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] where the limit does not even hold the special tokens.
+    pub fn reader(&self, part: Part, limit: Limit, pair: bool) -> Result<Reader> {
+        let budget = self.budget(limit.tokens, pair)?;
+        let keep = if limit.truncation == Truncation::Left { Keep::Last(budget) } else { Keep::First(budget) };
+        Ok(Reader::new(part, keep))
+    }
+
+    /// Begins to count a text's tokens.
+    #[must_use]
+    pub fn counter(&self, text: String) -> Reader {
+        Reader::new(Part::whole(text), Keep::First(0))
+    }
+
+    /// Reads on by a step at most, towards the tokens of a text.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] where `truncation` is [`Truncation::Error`] and the text has more tokens;
+    /// [`Error::ModelInvalid`] where the tokenizer fails.
+    pub fn read(&self, reader: &mut Reader, limit: Limit) -> Result<Turn<TokenRow>> {
+        let budget = self.budget(limit.tokens, false)?;
+        let is_enough =
+            |reader: &Reader| reader.is_over() || (limit.truncation != Truncation::Left && reader.count() > budget);
+        if !is_enough(reader) {
+            if reader.is_starved() {
+                return Ok(Turn::Short(ShortParts { first: true, second: false }));
+            }
+            reader.step(self)?;
+        }
+        if !is_enough(reader) {
+            return Ok(Turn::Again);
+        }
+        let count = reader.count();
+        if count > budget && limit.truncation == Truncation::Error {
+            return Err(too_long(count, !reader.is_over(), limit.tokens, budget));
+        }
+        self.row(kept(reader, count.min(budget), limit), None, count > budget).map(Turn::Ready)
+    }
+
+    /// Reads on by a step at most, towards the tokens of a pair. The longer of the two texts is cut first, as
+    /// sentence-transformers' cross-encoders do.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::read`].
+    pub fn read_pair(&self, first: &mut Reader, second: &mut Reader, limit: Limit) -> Result<Turn<TokenRow>> {
+        let budget = self.budget(limit.tokens, true)?;
+        let wanted = |first: &Reader, second: &Reader| match limit.truncation {
+            Truncation::Left if !first.is_over() => Some(Side::First),
+            Truncation::Left if !second.is_over() => Some(Side::Second),
+            Truncation::Left => None,
+            Truncation::Error if first.count() + second.count() > budget => None,
+            Truncation::Right | Truncation::Error => unread(first, second, budget),
+        };
+        if let Some(side) = wanted(first, second) {
+            let reader = if side == Side::First { &mut *first } else { &mut *second };
+            if reader.is_starved() {
+                return Ok(Turn::Short(ShortParts { first: side == Side::First, second: side == Side::Second }));
+            }
+            reader.step(self)?;
+        }
+        if wanted(first, second).is_some() {
+            return Ok(Turn::Again);
+        }
+        let count = first.count() + second.count();
+        if count > budget && limit.truncation == Truncation::Error {
+            return Err(too_long(count, !(first.is_over() && second.is_over()), limit.tokens, budget));
+        }
+        let (of_first, of_second) = shares(first.count(), second.count(), budget);
+        let (first, second) = (kept(first, of_first, limit), kept(second, of_second, limit));
+        self.row(first, Some(second), count > budget).map(Turn::Ready)
+    }
+
+    /// Reads on by a step, towards the number of tokens of the whole text, special tokens included, before any truncation.
+    ///
+    /// # Errors
+    /// [`Error::ModelInvalid`] where the tokenizer fails.
+    pub fn read_count(&self, reader: &mut Reader) -> Result<Turn<usize>> {
+        if !reader.is_over() {
+            reader.step(self)?;
+        }
+        Ok(if reader.is_over() { Turn::Ready(reader.count() + self.special_tokens(false)) } else { Turn::Again })
+    }
+
+    /// Tokens of the prompt alone, less a special token at its end: what `include_prompt: false` leaves out of pooling
+    /// (sentence-transformers 6.2, `Transformer._get_prompt_length`).
+    ///
+    /// # Errors
+    /// As [`Tokenizer::read`].
+    pub fn prompt_length(&self, prompt: &str, limit: Limit) -> Result<usize> {
+        let truncation = if limit.truncation == Truncation::Left { limit.truncation } else { Truncation::Right };
+        let limit = Limit { truncation, ..limit };
+        let mut reader = self.reader(Part::whole(prompt), limit, false)?;
+        loop {
+            match self.read(&mut reader, limit)? {
+                Turn::Ready(row) => {
+                    let special = row.ids.last().is_some_and(|id| self.special_ids.contains(id));
+                    return Ok(row.ids.len() - usize::from(special));
+                }
+                Turn::Again => {}
+                Turn::Short(_) => return Err(Error::Internal("a whole prompt was called short".into())),
+            }
+        }
+    }
+
+    fn special_tokens(&self, pair: bool) -> usize {
+        self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(pair))
+    }
+
+    /// Tokens left for the text under `limit`.
+    fn budget(&self, limit: usize, pair: bool) -> Result<usize> {
+        let special = self.special_tokens(pair);
+        limit.checked_sub(special).ok_or_else(|| {
+            Error::InvalidArgument(format!(
+                "Expected at least {special} for `maxLength`, the special tokens that this model adds, but received {limit}"
+            ))
+        })
+    }
+
+    /// Characters of the longest piece of the vocabulary.
+    fn longest_piece(&self) -> usize {
+        self.inner.get_model().get_vocab().keys().map(|piece| piece.chars().count()).max().unwrap_or(0)
+    }
+
+    /// The tokens of a text that is all there, without special ones.
+    fn ids(&self, text: &str) -> Result<Vec<u32>> {
+        self.guarded(text, || Ok(self.inner.encode_fast(text, false)?.get_ids().to_vec()))
+    }
+
+    /// The tokens of a text with their places in it, without special ones. Not the library's `encode`: its post-processor
+    /// leaves blanks out of the places.
+    fn pieces(&self, text: &str) -> Result<Vec<Piece>> {
+        self.guarded(text, || {
+            let mut words = self.inner.get_added_vocabulary().extract_and_normalize(self.inner.get_normalizer(), text);
+            if let Some(splitter) = self.inner.get_pre_tokenizer() {
+                splitter.pre_tokenize(&mut words)?;
+            }
+            words.tokenize(|word| self.inner.get_model().tokenize(word.get()))?;
+            let tokens = words.into_encoding(None, 0, OffsetType::Byte)?;
+            let places = tokens.get_ids().iter().zip(tokens.get_word_ids()).zip(tokens.get_offsets());
+            Ok(places
+                .map(|((id, word), (start, end))| Piece { id: *id, word: word.unwrap_or(0), start: *start, end: *end })
+                .collect())
+        })
+    }
+
+    /// The crate panics where its regular expressions give up, as they do on millions of spaces, and on crafted files.
+    fn guarded<T>(&self, text: &str, work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+        let failed = |source: tokenizers::Error| {
+            Error::invalid_model_because(format!("{}: the tokenizer failed on a text", self.file), source)
+        };
+        match quietly(work) {
+            Ok(outcome) => outcome.map_err(failed),
+            Err(panic) if panic.contains("retry-limit") => Err(Error::TooLong(format!(
+                "The tokenizer's regular expression gave up on {} bytes of text, which repeat one kind of character for too \
+                 long. Shorten the text",
+                text.len()
+            ))),
+            Err(panic) => Err(failed(panic.into())),
+        }
+    }
+
+    /// The row of tokens that were kept, with the special ones.
+    fn row(&self, first: Tokens, second: Option<Tokens>, truncated: bool) -> Result<TokenRow> {
+        let tokens = self.guarded("", || self.inner.post_process(first, second, true))?;
+        let ids = tokens.get_ids().to_vec();
+        let type_ids = if self.token_types { tokens.get_type_ids().to_vec() } else { vec![0; ids.len()] };
+        Ok(TokenRow { ids, type_ids, truncated })
+    }
+}
+
+/// `count` of the tokens that a reader kept, from the end that is not cut.
+fn kept(reader: &Reader, count: usize, limit: Limit) -> Tokens {
+    let token = |id| Token::new(id, String::new(), (0, 0));
+    let all = reader.ids().count();
+    let skipped = if limit.truncation == Truncation::Left { all.saturating_sub(count) } else { 0 };
+    Tokens::from_tokens(reader.ids().skip(skipped).take(count).map(token).collect(), 0)
+}
+
+fn build(spec: &TokenizerSpec) -> tokenizers::Result<tokenizers::Tokenizer> {
+    let mut inner = tokenizers::Tokenizer::deserialize(&*spec.json)?;
+    inner.set_encode_special_tokens(spec.split_special_tokens);
+    if spec.lower_case && !inner.get_normalizer().is_some_and(lowers_case) {
+        let mut steps = vec![NormalizerWrapper::Lowercase(Lowercase)];
+        steps.extend(inner.get_normalizer().cloned());
+        inner.with_normalizer(Some(Sequence::new(steps)))?;
+    }
+    Ok(inner)
+}
+
+fn lowers_case(normalizer: &NormalizerWrapper) -> bool {
+    match normalizer {
+        NormalizerWrapper::BertNormalizer(bert) => bert.lowercase,
+        NormalizerWrapper::Lowercase(_) => true,
+        NormalizerWrapper::Sequence(steps) => steps.as_ref().iter().any(lowers_case),
+        _ => false,
+    }
+}
+
+fn too_long(count: usize, cut: bool, limit: usize, budget: usize) -> Error {
+    let special = limit - budget;
+    let at_least = if cut { "at least " } else { "" };
+    Error::TooLong(format!(
+        "Expected at most {limit} tokens but received {at_least}{}. Shorten the text, raise `maxLength` or let `truncation` cut it",
+        count + special
+    ))
+}

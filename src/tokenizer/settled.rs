@@ -1,0 +1,83 @@
+//! Which tokens of a text's beginning are final, whatever follows.
+
+use tokenizers::models::ModelWrapper;
+
+use super::reader::AGREEING;
+use super::{Piece, Tokenizer};
+use crate::error::Result;
+
+/// Tokens kept clear of the end of a word that no rule splits.
+const MARGIN: usize = 32;
+/// Longest piece of a unigram vocabulary, in characters, that is allowed for. With longer ones words are read to their end.
+const LONGEST_PIECE: usize = 64;
+/// Ends that are tried for BPE, where no number of them is a proof.
+const BPE_ENDS: usize = 8;
+
+/// How many ends of a word that goes on have to agree on its beginning; `None` where a beginning proves nothing.
+pub(super) fn ends(model: &ModelWrapper) -> Option<usize> {
+    match model {
+        // A word beyond WordPiece's limit is one unknown token however it begins.
+        ModelWrapper::WordPiece(_) | ModelWrapper::WordLevel(_) => None,
+        ModelWrapper::BPE(_) => Some(BPE_ENDS),
+        ModelWrapper::Unigram(_) => {
+            use tokenizers::Model;
+            let longest = model.get_vocab().keys().map(|piece| piece.chars().count()).max();
+            longest.filter(|longest| *longest <= LONGEST_PIECE)
+        }
+    }
+}
+
+impl Tokenizer {
+    /// How many of `pieces`, the tokens of `text`, are final where more text follows; at least `from`. `next` is what is known
+    /// of it.
+    ///
+    /// A pre-tokenizer splits text into words from left to right and looks ahead by less than one word, but for what
+    /// `reach.rs` knows; tokens never cross words. So all words but the last two are final.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::pieces`] and [`super::reach::Reach::safe_end`].
+    pub(super) fn settled(&self, text: &str, next: &str, pieces: &[Piece], from: usize) -> Result<usize> {
+        let Some(last) = pieces.last().map(|piece| piece.word) else { return Ok(from) };
+        let end = self.reach.safe_end(text, next)?;
+        let by_words =
+            pieces[from..].iter().take_while(|piece| piece.word + 1 < last && piece.end <= end).count() + from;
+        if pieces.len() - by_words < 3 * MARGIN {
+            return Ok(by_words);
+        }
+        let inside = pieces.partition_point(|piece| piece.end <= end);
+        let latest = inside.saturating_sub(MARGIN).max(by_words);
+        let is_apart = |at: &usize| pieces[*at].start >= pieces[*at - 1].end;
+        let found = (by_words + 1..=latest).rev().take(AGREEING).find(is_apart);
+        match found {
+            Some(at) if self.ends_agree(text, pieces, at, end)? => Ok(at),
+            _ => Ok(by_words),
+        }
+    }
+
+    /// Whether the first `at` tokens of one long word (Chinese under SentencePiece, say) are final.
+    ///
+    /// A unigram model takes the best path through the word. The best path of the whole text crosses some boundary in
+    /// the last `ends` characters before any point, and up to a boundary it is the best path of the text before it. So
+    /// where the texts that end at each of these boundaries all pass through one place, the whole text's path does too.
+    /// BPE has no such theorem, but merges that reach across the margin would need a chain of them.
+    fn ends_agree(&self, text: &str, pieces: &[Piece], at: usize, end: usize) -> Result<bool> {
+        let Some(ends) = self.ends else { return Ok(false) };
+        let place = pieces[at - 1].end;
+        let wanted = &pieces[at.saturating_sub(AGREEING)..at];
+        let earliest = at.saturating_sub(2 * MARGIN);
+        let start = (1..=earliest).rev().take(AGREEING).find(|at| pieces[*at].start >= pieces[at - 1].end);
+        let start = start.map_or(0, |start| pieces[start - 1].end);
+        let boundaries = text[..end].char_indices().rev().map(|(at, _)| at).take(ends);
+        for boundary in std::iter::once(end).chain(boundaries).take_while(|boundary| *boundary > place) {
+            let shorter = self.pieces(&text[start..boundary])?;
+            let count = shorter.partition_point(|piece| piece.end + start <= place);
+            let passes = count >= wanted.len()
+                && shorter[count - 1].end + start == place
+                && shorter[count - wanted.len()..count].iter().zip(wanted).all(|(here, there)| here.id == there.id);
+            if !passes {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
