@@ -13,6 +13,8 @@ use crate::error::Result;
 
 /// Bytes that are kept at each end of a stretch: nothing in a tokenizer looks that far.
 const KEPT: usize = 1 << 10;
+/// Bytes that are passed over in a step: some ten milliseconds.
+const PASSED_AT_ONCE: usize = 2 << 20;
 /// Bytes that a character has at most.
 const WIDEST: usize = 4;
 
@@ -57,6 +59,7 @@ impl Stretch {
     /// How many bytes at the beginning of `next` only make the stretch longer. Its last characters are left to be read:
     /// what comes then stands behind them.
     pub fn more_of(&self, next: &str) -> usize {
+        let next = &next[..next.floor_char_boundary(PASSED_AT_ONCE)];
         let run = next.len() - next.trim_start_matches(|character| self.characters.contains(&character)).len();
         next.floor_char_boundary(run.saturating_sub(self.kept))
     }
