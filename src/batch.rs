@@ -67,6 +67,24 @@ impl Batch {
         batch
     }
 
+    /// The rows at `rows`, `count` of them (the last is repeated) and `width` tokens wide, which is enough for each.
+    #[must_use]
+    pub fn part(&self, rows: Range<usize>, count: usize, width: usize, pad_id: u32) -> Batch {
+        let last = rows.end.saturating_sub(1);
+        let places: Vec<usize> = rows.chain(std::iter::repeat(last)).take(count).collect();
+        let copied = |array: &Array2<i64>, filling: i64| {
+            Array2::from_shape_fn((count, width), |(row, column)| {
+                array.get([places[row], column]).copied().unwrap_or(filling)
+            })
+        };
+        Batch {
+            ids: copied(&self.ids, i64::from(pad_id)),
+            mask: copied(&self.mask, 0),
+            type_ids: copied(&self.type_ids, 0),
+            spans: places.iter().map(|row| self.spans[*row].clone()).collect(),
+        }
+    }
+
     /// Positions of the tokens, counted from `offset`; padding repeats the offset.
     #[must_use]
     pub fn positions(&self, offset: usize) -> Array2<i64> {

@@ -66,6 +66,9 @@ impl Engine {
         // Nobody else reads it, and a large vocabulary is tens of megabytes.
         spec.tokenizer.json = Arc::default();
         let network = Network::load(&spec, options.product)?;
+        if let Some(length) = network.fixed_length() {
+            spec.max_length = spec.max_length.within(length, &options, &spec.graph.relative)?;
+        }
         let limits = QueueLimits { calls: options.queue_calls, tokens: options.queue_tokens };
         let scheduler = Scheduler::start(options.threads, limits)?;
         let mut engine = Engine { spec, options, width: 0, token_layers, layers, tokenizer, network, scheduler };
@@ -80,29 +83,45 @@ impl Engine {
         self.network.output_kind()
     }
 
-    /// Runs one short row to learn the output's width, which many graphs leave open.
+    /// Runs two short rows to learn the output's width, which many graphs leave open. Two, so that a graph that was exported
+    /// for one row fails here if it does not say so.
     fn measure(&self) -> Result<usize> {
         let id = self.spec.tokenizer.pad_id;
-        let row = TokenRow { ids: vec![id; 2], type_ids: vec![0; 2], truncated: false };
-        Ok(match self.network.run(&Batch::pad(&[&row], id))? {
+        let length = self.network.fixed_length().map_or(3, |length| length.min(3));
+        let row = TokenRow { ids: vec![id; length], type_ids: vec![0; length], truncated: false };
+        Ok(match self.network.run(&Batch::pad(&[&row, &row], id)).map_err(|error| self.explain(error))? {
             RunOutput::Tokens(hidden) => self.token_layers.dimensions(hidden.dim().2)?,
             RunOutput::Rows(rows) => rows.ncols(),
         })
     }
 
-    /// The parts of the model must fit each other.
-    fn check(&self) -> Result<()> {
-        match &self.spec.head {
-            HeadSpec::Embedding(head) if self.output_kind() == OutputKind::Tokens => {
-                self.layers.dimensions(self.width * head.pooling.len()).map(drop)
-            }
-            HeadSpec::Embedding(_) => Ok(()),
-            HeadSpec::Score(head) if head.labels == self.width => Ok(()),
-            HeadSpec::Score(head) => Err(Error::invalid_model(format!(
-                "config.json declares {} labels but {} gives {}",
-                head.labels, self.spec.graph.relative, self.width
-            ))),
+    /// A graph may be made for one shape without declaring it.
+    fn explain(&self, error: Error) -> Error {
+        let said = error.causes().join(" ");
+        let of_shapes = ["reshape", "broadcast", "dimension", "shape"];
+        if !of_shapes.iter().any(|word| said.to_lowercase().contains(word)) {
+            return error;
         }
+        Error::ModelUnsupported(format!(
+            "{} does not run on two texts of three tokens. A graph that was exported for a fixed number of rows or tokens fails like \
+             this: export the model again with open (dynamic) axes for both. ONNX Runtime says: {said}",
+            self.spec.graph.relative
+        ))
+    }
+
+    /// The parts of the model must fit each other.
+    fn check(&mut self) -> Result<()> {
+        let fits = match &self.spec.head {
+            HeadSpec::Embedding(head) if self.output_kind() == OutputKind::Tokens => {
+                self.layers.dimensions(self.width * head.pooling.len()).map(|_| None)
+            }
+            HeadSpec::Embedding(_) => Ok(None),
+            HeadSpec::Score(head) => head.of_network(self.width, &self.spec.graph.relative).map(Some),
+        };
+        if let Some(head) = fits? {
+            self.spec.head = HeadSpec::Score(head);
+        }
+        Ok(())
     }
 
     /// Tokens of a run. Small batches win on a CPU: padding and cache misses cost more than they save

@@ -5,7 +5,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::{activate, normalize};
 use crate::error::{Error, Result};
-use crate::files::ModelFolder;
+use crate::files::{ModelFolder, impostor};
 use crate::spec::{DenseSpec, LayerNormSpec, ModuleStep};
 
 /// `torch.nn.LayerNorm`'s default.
@@ -154,7 +154,10 @@ struct Weights<'bytes> {
 impl<'bytes> Weights<'bytes> {
     fn parse(file: &str, bytes: &'bytes [u8]) -> Result<Self> {
         let tensors = SafeTensors::deserialize(bytes).map_err(|source| {
-            Error::invalid_model_because(format!("{file} is not a safetensors file. Copy or download it again"), source)
+            impostor(file, bytes).unwrap_or_else(|| {
+                let message = format!("{file} is not a safetensors file. Copy or download it again");
+                Error::invalid_model_because(message, source)
+            })
         })?;
         Ok(Weights { file: file.to_owned(), tensors })
     }

@@ -3,7 +3,6 @@
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,14 +10,13 @@ use super::name::Etag;
 use super::repository::Repository;
 use crate::digest::{self, Digests};
 use crate::error::{Error, Result};
+use crate::files::Look;
 
 /// What a file looked like when its digests were taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
-    size: u64,
-    modified: u64,
-    changed: i64,
-    inode: u64,
+    #[serde(flatten)]
+    look: Look,
     sha256: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     git: Option<String>,
@@ -65,8 +63,8 @@ pub fn verify(
     let path = stamp_path(repository, file);
     let Some(now) = look(file)? else { return Ok(Err(Damage::NoFile)) };
     let known = read(&path);
-    if let Some(known) = known.as_ref().filter(|known| known.is_of(&now) && known.has(etag)) {
-        return Ok(Ok(Verified { size: known.size, sha256: known.sha256.clone() }));
+    if let Some(known) = known.as_ref().filter(|known| known.look == now && known.has(etag)) {
+        return Ok(Ok(Verified { size: known.look.size, sha256: known.sha256.clone() }));
     }
     let with_git = matches!(etag, Some(Etag::Git(_)));
     let digests = digest::file(file, with_git, stop).map_err(|source| Error::unreadable(file, source))?;
@@ -81,7 +79,7 @@ pub fn verify(
         return Ok(Err(Damage::Differs { found: found.to_owned() }));
     }
     let verified = Verified { size: now.size, sha256: digests.sha256.clone() };
-    let stamp = Stamp { sha256: digests.sha256, git: digests.git, ..now };
+    let stamp = Stamp { look: now, sha256: digests.sha256, git: digests.git };
     // A cache that cannot be written to is hashed each time: slower, and just as safe.
     drop(stamp.write(repository, &path));
     Ok(Ok(verified))
@@ -91,19 +89,15 @@ pub fn verify(
 /// what was changed since is not what was hashed.
 pub(super) fn note(repository: &Repository, file: &Path, digests: &Digests, written: &Metadata) {
     let Ok(Some(now)) = look(file) else { return };
-    let before = stamp_of(written);
+    let before = Look::of(written);
     // Renaming changes one of the times, and neither the bytes nor the time of their last change.
     if (now.size, now.modified, now.inode) == (before.size, before.modified, before.inode) {
-        let stamp = Stamp { sha256: digests.sha256.clone(), git: digests.git.clone(), ..now };
+        let stamp = Stamp { look: now, sha256: digests.sha256.clone(), git: digests.git.clone() };
         drop(stamp.write(repository, &stamp_path(repository, file)));
     }
 }
 
 impl Stamp {
-    fn is_of(&self, now: &Stamp) -> bool {
-        (self.size, self.modified, self.changed, self.inode) == (now.size, now.modified, now.changed, now.inode)
-    }
-
     fn has(&self, etag: Option<&Etag>) -> bool {
         match etag {
             Some(Etag::Sha256(digits)) => self.sha256 == *digits,
@@ -127,34 +121,7 @@ fn read(path: &Path) -> Option<Stamp> {
 }
 
 /// What the file looks like now; `None` where it is no file.
-fn look(file: &Path) -> Result<Option<Stamp>> {
+fn look(file: &Path) -> Result<Option<Look>> {
     let metadata = std::fs::metadata(file).map_err(|source| Error::unreadable(file, source))?;
-    if !metadata.is_file() {
-        return Ok(None);
-    }
-    Ok(Some(stamp_of(&metadata)))
-}
-
-fn stamp_of(metadata: &Metadata) -> Stamp {
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let (changed, inode) = place(metadata);
-    Stamp {
-        size: metadata.len(),
-        modified: modified.map_or(0, |time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)),
-        changed,
-        inode,
-        sha256: String::new(),
-        git: None,
-    }
-}
-
-#[cfg(unix)]
-fn place(metadata: &Metadata) -> (i64, u64) {
-    use std::os::unix::fs::MetadataExt;
-    (metadata.ctime().wrapping_mul(1_000_000_000).wrapping_add(metadata.ctime_nsec()), metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn place(_metadata: &Metadata) -> (i64, u64) {
-    (0, 0)
+    Ok(metadata.is_file().then(|| Look::of(&metadata)))
 }

@@ -5,6 +5,7 @@ use ort::memory::Allocator;
 use ort::session::Session;
 use ort::value::{DynTensor, DynValue, Tensor, TensorElementType, ValueType};
 
+use super::frame::Frame;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 
@@ -30,8 +31,8 @@ enum InputSource {
     UseCache,
 }
 
-/// The graph's inputs, all of them known.
-pub(super) fn known(session: &Session, file: &str) -> Result<Vec<Input>> {
+/// The graph's inputs, all of them known, and the shapes of the batches that they take.
+pub(super) fn known(session: &Session, file: &str) -> Result<(Vec<Input>, Frame)> {
     let inputs = session.inputs().iter().map(|input| {
         let name = input.name();
         let ValueType::Tensor { ty, shape, .. } = input.dtype() else {
@@ -56,9 +57,11 @@ pub(super) fn known(session: &Session, file: &str) -> Result<Vec<Input>> {
             InputSource::UseCache => &[TensorElementType::Bool],
             _ => &[TensorElementType::Int64, TensorElementType::Int32],
         };
-        // The cache's heads and their size must be fixed numbers; only batch and past length may vary.
+        // The cache's heads and their size must be fixed numbers; batch and past length may vary, and the length must be able
+        // to be 0.
         let open = shape.iter().skip(1).filter(|size| **size < 0).count();
-        if !allowed.contains(ty) || (source == InputSource::Past && open > 1) {
+        let empty = open == 1 || shape.iter().skip(1).any(|size| *size == 0);
+        if !allowed.contains(ty) || (source == InputSource::Past && (open > 1 || !empty)) {
             return Err(Error::ModelUnsupported(format!(
                 "{file} asks for the input \"{name}\" of type {}",
                 input.dtype()
@@ -70,7 +73,10 @@ pub(super) fn known(session: &Session, file: &str) -> Result<Vec<Input>> {
     if !inputs.iter().any(|input| input.source == InputSource::Ids) {
         return Err(Error::ModelUnsupported(format!("{file} has no input \"input_ids\", so it does not read text")));
     }
-    Ok(inputs)
+    let of_tokens = |input: &&Input| !matches!(input.source, InputSource::Past | InputSource::UseCache);
+    let shapes = inputs.iter().filter(of_tokens).map(|input| (input.name.as_str(), input.shape.as_slice()));
+    let frame = Frame::of(shapes, inputs.iter().any(|input| input.source == InputSource::Mask), file)?;
+    Ok((inputs, frame))
 }
 
 /// The tensors for one batch, with the names of their inputs.

@@ -5,17 +5,23 @@
 //! run's small batches keep one core busy and need no waiting for each other (docs/performance.md).
 
 mod environment;
+mod frame;
 mod inputs;
+mod refusal;
 mod run;
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, s};
 use ort::session::Session;
 use ort::value::{DynValue, TensorElementType};
 
 pub use environment::{runtime_version, set_library};
 
+use self::frame::Frame;
 use self::inputs::Input;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -26,7 +32,11 @@ use crate::spec::{GraphFile, ModelSpec};
 #[derive(Debug)]
 pub struct Network {
     session: Session,
+    /// Files of weights that the session reads from memory. Behind it: a field goes after those before it.
+    _weights: Vec<Arc<[u8]>>,
     inputs: Vec<Input>,
+    frame: Frame,
+    pad_id: u32,
     output: Output,
     position_offset: usize,
     /// The file's name, for messages.
@@ -69,11 +79,28 @@ impl Network {
     pub fn load(spec: &ModelSpec, product: Product) -> Result<Self> {
         let environment = environment::get()?;
         let graph = &spec.graph;
-        let session = open(environment, &graph.path, graph.dtype).map_err(|error| load_error(graph, &error))?;
+        let weights = weights_in_memory(graph)?;
+        let session = open(environment, graph, &weights).map_err(|error| refusal::explain(graph, &error))?;
         let file = graph.relative.clone();
-        let inputs = inputs::known(&session, &file)?;
+        let (inputs, frame) = inputs::known(&session, &file)?;
         let output = choose_output(&session, product, &file)?;
-        Ok(Network { session, inputs, output, position_offset: spec.position_offset, file })
+        Ok(Network {
+            session,
+            _weights: weights.into_iter().map(|(_, bytes)| bytes).collect(),
+            inputs,
+            frame,
+            pad_id: spec.tokenizer.pad_id,
+            output,
+            position_offset: spec.position_offset,
+            file,
+        })
+    }
+
+    /// Tokens that every row has, where the graph was exported for one length: shorter rows are padded to it, longer ones do
+    /// not fit.
+    #[must_use]
+    pub fn fixed_length(&self) -> Option<usize> {
+        self.frame.length
     }
 
     /// What a run gives.
@@ -88,6 +115,37 @@ impl Network {
     /// [`Error::Runtime`] where ONNX Runtime fails, [`Error::ModelInvalid`] where the output's shape is not that of the
     /// batch.
     pub fn run(&self, batch: &Batch) -> Result<RunOutput> {
+        let Some(pieces) = self.frame.pieces(batch, self.pad_id) else { return self.run_once(batch) };
+        let width = pieces.iter().map(|piece| piece.batch.ids.ncols()).max().unwrap_or(0);
+        let mut whole: Option<RunOutput> = None;
+        for piece in pieces {
+            let output = self.run_once(&piece.batch)?;
+            let (from, count) = (piece.rows.start, piece.rows.len());
+            let rows = batch.ids.nrows();
+            match output {
+                RunOutput::Tokens(tokens) => {
+                    let (_, length, hidden) = tokens.dim();
+                    let whole = whole.get_or_insert_with(|| RunOutput::Tokens(Array3::zeros((rows, width, hidden))));
+                    if let RunOutput::Tokens(whole) = whole {
+                        whole.slice_mut(s![from..from + count, ..length, ..]).assign(&tokens.slice(s![
+                            ..count,
+                            ..,
+                            ..
+                        ]));
+                    }
+                }
+                RunOutput::Rows(numbers) => {
+                    let whole = whole.get_or_insert_with(|| RunOutput::Rows(Array2::zeros((rows, numbers.ncols()))));
+                    if let RunOutput::Rows(whole) = whole {
+                        whole.slice_mut(s![from..from + count, ..]).assign(&numbers.slice(s![..count, ..]));
+                    }
+                }
+            }
+        }
+        whole.ok_or_else(|| Error::Internal("a batch without rows was run".into()))
+    }
+
+    fn run_once(&self, batch: &Batch) -> Result<RunOutput> {
         let failed =
             |error: ort::Error| Error::runtime(format!("{}: the network failed", self.file), error.to_string());
         let values = inputs::values(&self.inputs, batch, self.position_offset).map_err(failed)?;
@@ -123,7 +181,34 @@ impl Network {
     }
 }
 
-fn open(environment: &ort::environment::Environment, path: &Path, dtype: Option<DType>) -> ort::Result<Session> {
+/// The files of weights that may be replaced at any time, whole. ONNX Runtime would map them: who then writes to one changes
+/// a model that is in use, and who shortens one ends the process. Files of the cache are never written to and are left to it.
+fn weights_in_memory(graph: &GraphFile) -> Result<Vec<(&str, Arc<[u8]>)>> {
+    if !graph.may_change {
+        return Ok(Vec::new());
+    }
+    let read = |path: &Path| -> std::io::Result<Arc<[u8]>> {
+        let mut file = File::open(path)?;
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        // One allocation, filled in place: the file may be as large as half of the memory.
+        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+        if let Some(bytes) = Arc::get_mut(&mut bytes) {
+            file.read_exact(bytes)?;
+        }
+        Ok(bytes)
+    };
+    let files = graph.weights.iter().map(|(name, path)| {
+        let bytes = read(path).map_err(|source| Error::unreadable(path, source))?;
+        Ok((name.as_str(), bytes))
+    });
+    files.collect()
+}
+
+fn open(
+    environment: &ort::environment::Environment,
+    graph: &GraphFile,
+    weights: &[(&str, Arc<[u8]>)],
+) -> ort::Result<Session> {
     let mut builder = Session::builder(environment)?
         .with_intra_threads(1)?
         .with_inter_threads(1)?
@@ -131,11 +216,18 @@ fn open(environment: &ort::environment::Environment, path: &Path, dtype: Option<
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
         .with_memory_pattern(false)?;
-    if dtype.is_none_or(|dtype| !matches!(dtype, DType::Fp32 | DType::Fp16)) && !has_vnni() {
+    if graph.dtype.is_none_or(|dtype| !matches!(dtype, DType::Fp32 | DType::Fp16)) && !has_vnni() {
         // Without VNNI, x86's 8-bit products saturate in 16 bits; this trades some speed for right sums.
         builder = builder.with_precise_qmm()?;
     }
-    builder.commit_from_file(path)
+    for (name, bytes) in weights {
+        builder = builder.with_external_initializer_file_in_memory(name, bytes.clone())?;
+    }
+    if !weights.is_empty() {
+        // No second copy of them: `Network` keeps the bytes for as long as the session.
+        builder = builder.with_config_entry("session.use_external_initializer_file_buffers_directly", "1")?;
+    }
+    builder.commit_from_file(&graph.path)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -146,30 +238,6 @@ fn has_vnni() -> bool {
 #[cfg(not(target_arch = "x86_64"))]
 fn has_vnni() -> bool {
     true
-}
-
-fn load_error(graph: &GraphFile, error: &ort::Error) -> Error {
-    let file = &graph.relative;
-    let message = error.message();
-    let mentions = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    let external = mentions(&["external data", "External data", "external_data"]);
-    if external
-        && mentions(&["not exist", "No such file", "cannot open", "failed to open", "Failed to open", "not found"])
-    {
-        return Error::FileNotFound(format!(
-            "{file} keeps its weights in another file, which is missing. Put it beside {file}. ONNX Runtime says: {message}"
-        ));
-    }
-    match error.code() {
-        ort::ErrorCode::NotImplemented => Error::ModelUnsupported(format!(
-            "{file} uses an operator that ONNX Runtime does not have on the CPU: {message}"
-        )),
-        ort::ErrorCode::NoSuchFile => Error::FileNotFound(format!("{file} could not be opened: {message}")),
-        _ => Error::invalid_model_because(
-            format!("{file} is not an ONNX graph that can be used. Copy or download the file again"),
-            message.to_owned(),
-        ),
-    }
 }
 
 fn choose_output(session: &Session, product: Product, file: &str) -> Result<Output> {

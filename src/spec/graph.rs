@@ -1,10 +1,10 @@
 //! Which ONNX file of the repository is used.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::Configs;
+use super::{Configs, weights};
 use crate::error::{Error, Result, shown};
-use crate::files::ModelFolder;
+use crate::files::{ModelFolder, impostor_at};
 use crate::options::{DType, LoadOptions};
 
 /// The ONNX file and the number format that its name stands for.
@@ -16,6 +16,10 @@ pub struct GraphFile {
     pub relative: String,
     /// Number format by the file's name; `None` for an explicit file whose name says nothing.
     pub dtype: Option<DType>,
+    /// The files beside it that hold its weights, by the names that the graph has for them.
+    pub weights: Vec<(String, PathBuf)>,
+    /// Whether somebody may replace the files at any time: they are not the cache's.
+    pub may_change: bool,
 }
 
 pub(super) fn find(folder: &ModelFolder, configs: &Configs, options: &LoadOptions) -> Result<GraphFile> {
@@ -81,7 +85,34 @@ fn fetch(folder: &ModelFolder, configs: &Configs, relative: String, dtype: Optio
     let path = folder
         .locate(&relative)?
         .ok_or_else(|| Error::FileNotFound(format!("{} has no file {relative} any more", folder.root().display())))?;
-    Ok(GraphFile { path, relative, dtype })
+    let weights = locate_weights(folder, &path, &relative)?;
+    Ok(GraphFile { path, relative, dtype, weights, may_change: folder.may_change() })
+}
+
+/// ONNX Runtime would name a tensor, not the file that is missing or too short.
+fn locate_weights(folder: &ModelFolder, path: &Path, relative: &str) -> Result<Vec<(String, PathBuf)>> {
+    let beside = relative.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let mut found = Vec::new();
+    for (name, needed) in weights::external(path) {
+        let file = format!("{beside}{name}");
+        let place = folder.locate(&file)?.ok_or_else(|| {
+            Error::FileNotFound(format!(
+                "{relative} keeps weights in {}, which is missing. Put it beside {relative}",
+                shown(&file)
+            ))
+        })?;
+        let length = std::fs::metadata(&place).map_err(|source| Error::unreadable(&place, source))?.len();
+        if length < needed {
+            return Err(impostor_at(&file, &place).unwrap_or_else(|| {
+                Error::invalid_model(format!(
+                    "{file} has {length} bytes, but {relative} has weights up to byte {needed} of it: it is cut off, or the two \
+                     are not of one export. Copy or download both again"
+                ))
+            }));
+        }
+        found.push((name, place));
+    }
+    Ok(found)
 }
 
 /// Transformers.js and Optimum put files in `onnx/`; some repositories keep them in the root. The name that Transformers.js

@@ -105,6 +105,27 @@ impl MaxLength {
     }
 }
 
+impl MaxLength {
+    /// The same for the graph `file`, which has room for `length` tokens and not for more.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] where the load options ask for more.
+    pub fn within(&self, length: usize, options: &LoadOptions, file: &str) -> Result<Self> {
+        if let Some(wanted) = options.max_length.filter(|wanted| *wanted > length) {
+            return Err(Error::InvalidArgument(format!(
+                "Expected at most {length} for `maxLength`, the tokens that {file} was exported for, but received {wanted}"
+            )));
+        }
+        let cut = |limit: usize| limit.min(length);
+        Ok(MaxLength {
+            default: cut(self.default),
+            positions: Some(self.positions.map_or(length, cut)),
+            query: self.query.map(cut),
+            document: self.document.map(cut),
+        })
+    }
+}
+
 pub(super) fn read_sentence_bert(folder: &ModelFolder, transformer: &str) -> Result<Object> {
     for name in SENTENCE_BERT_FILES {
         if let Some(object) = folder.object(&format!("{transformer}{name}"))? {

@@ -14,11 +14,12 @@ mod modality;
 mod modules;
 mod pooling;
 mod tokenizer;
+mod weights;
 
 use std::collections::BTreeMap;
 
 pub use activation::ActivationFunction;
-pub use classifier::DeclaredActivation;
+pub use classifier::{DeclaredActivation, ScoreSpec};
 pub use graph::GraphFile;
 pub use layers::{DenseSpec, LayerNormSpec, ModuleStep};
 pub use length::MaxLength;
@@ -74,15 +75,6 @@ pub struct EmbeddingSpec {
     pub normalize: bool,
     /// `truncate_dim`: leading dimensions to keep.
     pub dimensions: Option<usize>,
-}
-
-/// From logits to a score.
-#[derive(Debug, Clone)]
-pub struct ScoreSpec {
-    /// Labels that the network gives: 1 or 2.
-    pub labels: usize,
-    /// What the repository declares for `activation: 'default'`.
-    pub activation: DeclaredActivation,
 }
 
 /// What a model's files say it is: a reranker where the network gives labels for a sequence and no modules follow it.

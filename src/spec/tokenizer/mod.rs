@@ -7,6 +7,7 @@
 mod added;
 mod class;
 mod parts;
+mod types;
 
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ impl TokenizerSpec {
                 folder.root().display()
             ))
         })?;
+        types::expect_known(&json, &file)?;
         let (truncation, pad_id) = (truncation_side(configs, &json)?, pad_id(configs, &json)?);
         let chosen = class::choose(configs, &json)?;
         let rebuilt = match chosen.class {

@@ -2,10 +2,18 @@
 //!
 //! An optional file that is absent is `None`; a file that is there but cannot be read or parsed is always an error.
 
+mod impostor;
+mod look;
+mod object;
+
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
+
+pub use impostor::{impostor, impostor_at};
+pub use look::{Look, Seen};
+pub use object::Object;
 
 use crate::error::{Error, Result, shown};
 
@@ -39,6 +47,7 @@ pub struct ModelFolder {
     root: PathBuf,
     source: Option<Arc<dyn Source>>,
     base: Option<Box<ModelFolder>>,
+    seen: Seen,
 }
 
 impl ModelFolder {
@@ -48,9 +57,11 @@ impl ModelFolder {
     /// [`Error::ModelNotFound`] where it does not exist, [`Error::Disk`] where it cannot be looked at.
     pub fn open(path: &Path) -> Result<Self> {
         match std::fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => Ok(ModelFolder { root: path.to_path_buf(), source: None, base: None }),
+            Ok(metadata) if metadata.is_dir() => {
+                Ok(ModelFolder { root: path.to_path_buf(), source: None, base: None, seen: Seen::default() })
+            }
             Ok(_) => Err(no_folder(path)),
-            Err(error) if is_absent(&error) => Err(no_folder(path)),
+            Err(error) if look::is_absent(&error) => Err(no_folder(path)),
             Err(source) => Err(Error::unreadable(path, source)),
         }
     }
@@ -58,7 +69,7 @@ impl ModelFolder {
     /// A folder whose files come from `source`.
     #[must_use]
     pub fn of_source(root: PathBuf, source: Arc<dyn Source>) -> Self {
-        ModelFolder { root, source: Some(source), base: None }
+        ModelFolder { root, source: Some(source), base: None, seen: Seen::default() }
     }
 
     /// The folder with the small files of sentence-transformers that it lacks taken from `base`.
@@ -97,7 +108,7 @@ impl ModelFolder {
         let path = self.path(relative)?;
         let found = match &self.source {
             Some(source) => source.has(relative)?,
-            None => is_file(&path)?,
+            None => self.is_file(&path)?,
         };
         match self.lender(relative) {
             Some(base) if !found => base.has(relative),
@@ -113,7 +124,7 @@ impl ModelFolder {
         let path = self.path(relative)?;
         let found = match &self.source {
             Some(source) => source.locate(relative)?,
-            None => is_file(&path)?.then_some(path),
+            None => self.is_file(&path)?.then_some(path),
         };
         match self.lender(relative) {
             Some(base) if found.is_none() => base.locate(relative),
@@ -137,6 +148,23 @@ impl ModelFolder {
             source.prefetch(&own)?;
         }
         self.base.as_ref().filter(|_| !lent.is_empty()).map_or(Ok(()), |base| base.prefetch(&lent))
+    }
+
+    /// What the files looked like when they were first asked for. Of a folder whose files come from a source it is empty: there
+    /// they are verified, and never change.
+    #[must_use]
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// Whether somebody may replace the files at any time.
+    #[must_use]
+    pub fn may_change(&self) -> bool {
+        self.source.is_none()
+    }
+
+    fn is_file(&self, path: &Path) -> Result<bool> {
+        self.seen.note(path).map_err(|source| Error::unreadable(path, source))
     }
 
     /// The base, for a file that it may lend: those of sentence-transformers, not those of the network and its tokenizer.
@@ -172,10 +200,10 @@ impl ModelFolder {
     pub fn json(&self, relative: &str) -> Result<Option<Value>> {
         let Some(bytes) = self.read(relative)? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|source| {
-            Error::invalid_model_because(
-                format!("{relative} is not valid JSON. Copy or download the file again"),
-                source,
-            )
+            impostor(relative, &bytes).unwrap_or_else(|| {
+                let message = format!("{relative} is not valid JSON. Copy or download the file again");
+                Error::invalid_model_because(message, source)
+            })
         })
     }
 
@@ -200,120 +228,16 @@ fn no_folder(path: &Path) -> Error {
     ))
 }
 
-fn is_file(path: &Path) -> Result<bool> {
-    match std::fs::metadata(path) {
-        Ok(metadata) => Ok(metadata.is_file()),
-        Err(error) if is_absent(&error) => Ok(false),
-        Err(source) => Err(Error::unreadable(path, source)),
-    }
-}
-
-fn is_absent(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
-}
-
-/// A JSON object that knows its file's name, so that every complaint names file and key. `null` counts as absent.
-#[derive(Debug, Clone, Default)]
-pub struct Object {
-    /// The file, relative to the model's folder.
-    pub file: String,
-    map: serde_json::Map<String, Value>,
-}
-
-impl Object {
-    /// The object that `file` holds.
-    #[must_use]
-    pub fn new(file: &str, map: serde_json::Map<String, Value>) -> Self {
-        Object { file: file.to_owned(), map }
-    }
-
-    /// The value, where it is there and not `null`.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.map.get(key).filter(|value| !value.is_null())
-    }
-
-    /// The object inside this one.
-    ///
-    /// # Errors
-    /// [`Error::ModelInvalid`] where the value is of another type; so for the three below.
-    pub fn object(&self, key: &str) -> Result<Option<Object>> {
-        let Some(value) = self.get(key) else { return Ok(None) };
-        let map = value.as_object().cloned().ok_or_else(|| self.wrong(key, "an object"))?;
-        Ok(Some(Object { file: self.file.clone(), map }))
-    }
-
-    /// A text.
-    ///
-    /// # Errors
-    /// [`Error::ModelInvalid`] where the value is of another type.
-    pub fn text(&self, key: &str) -> Result<Option<&str>> {
-        self.get(key).map(|value| value.as_str().ok_or_else(|| self.wrong(key, "a string"))).transpose()
-    }
-
-    /// `true` or `false`.
-    ///
-    /// # Errors
-    /// [`Error::ModelInvalid`] where the value is of another type.
-    pub fn flag(&self, key: &str) -> Result<Option<bool>> {
-        self.get(key).map(|value| value.as_bool().ok_or_else(|| self.wrong(key, "true or false"))).transpose()
-    }
-
-    /// A whole number of at least 0. Python writes 1e30 for "no limit"; such a number is [`usize::MAX`].
-    ///
-    /// # Errors
-    /// [`Error::ModelInvalid`] where the value is of another type or negative.
-    pub fn count(&self, key: &str) -> Result<Option<usize>> {
-        self.get(key)
-            .map(|value| match (value.as_u64(), value.as_f64()) {
-                (Some(count), _) => Ok(usize::try_from(count).unwrap_or(usize::MAX)),
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float cast saturates")]
-                (None, Some(float)) if float >= 0.0 => Ok(float as usize),
-                _ => Err(self.wrong(key, "a whole number of at least 0")),
-            })
-            .transpose()
-    }
-
-    /// An error that says what the key should hold.
-    #[must_use]
-    pub fn wrong(&self, key: &str, expected: &str) -> Error {
-        let mut found = self.map.get(key).map_or_else(|| "nothing".to_owned(), ToString::to_string);
-        if found.chars().count() > 80 {
-            found = found.chars().take(80).chain("…".chars()).collect();
-        }
-        Error::invalid_model(format!("{}: expected {expected} for \"{key}\" but found {found}", self.file))
-    }
-
-    /// Takes over the keys of `other`, which are stronger.
-    pub fn overlay(&mut self, other: &Object) {
-        self.map.extend(other.map.clone());
-    }
-
-    /// The keys and values.
-    pub fn entries(&self) -> impl Iterator<Item = (&String, &Value)> {
-        self.map.iter()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_may_not_leave_the_folder() {
-        let folder = ModelFolder { root: PathBuf::from("/models/a"), source: None, base: None };
+        let folder = ModelFolder { root: PathBuf::from("/models/a"), source: None, base: None, seen: Seen::default() };
         assert!(folder.path("onnx/model.onnx").is_ok());
         for name in ["../b", "onnx/../../b", "/etc/passwd", "a\\..\\b", "a\0b"] {
             assert_eq!(folder.path(name).expect_err(name).code(), "ERR_MODEL_INVALID", "{name}");
         }
-    }
-
-    #[test]
-    fn an_absurd_number_is_no_limit() {
-        let map = serde_json::from_str(r#"{"a": 1000000000000000019884624838656, "b": -1, "c": null}"#).expect("json");
-        let object = Object { file: "tokenizer_config.json".into(), map };
-        assert_eq!(object.count("a").expect("count"), Some(usize::MAX));
-        assert!(object.count("b").is_err());
-        assert_eq!(object.count("c").expect("count"), None);
     }
 }
