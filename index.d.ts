@@ -177,7 +177,10 @@ export interface ModelInfo {
   readonly assumed: readonly string[]
 }
 
-/** A handle on a model, loaded on first need and shared: equal handles use one session of the process. */
+/**
+ * A handle on a model, loaded on first need and shared: equal handles use one session of the process. A handle keeps the model that it has
+ * loaded; when files of a model's folder are replaced, handles that are opened afterwards load the new ones.
+ */
 declare abstract class Model {
   /**
    * Loads the model now rather than with the first call. All callers share one load; a failed one is tried again by the next call.
@@ -374,7 +377,10 @@ export declare class Reranker extends Model {
 
 /** Options of the function `embed`. */
 export interface EmbedFunctionOptions<O extends Output = Output> extends EmbedOptions<O> {
-  /** A model's name, or an embedder. Default: that of `Embedder`. */
+  /**
+   * A model's name, or an embedder. Default: that of `Embedder`. If the files of its folder were replaced since the last call, they are
+   * loaded anew; calls in flight end with the old ones.
+   */
   model?: ModelName | Embedder
   /** Options of the model. Not with an embedder. Calls with an equal model and equal options share one instance of the process. */
   load?: EmbedderOptions
@@ -382,7 +388,7 @@ export interface EmbedFunctionOptions<O extends Output = Output> extends EmbedOp
 
 /** Options of the function `rerank`. */
 export interface RerankFunctionOptions extends RerankOptions {
-  /** A model's name, or a reranker. Default: that of `Reranker`. */
+  /** A model's name, or a reranker. Default: that of `Reranker`. Files of a folder that were replaced are loaded anew, as for `embed`. */
   model?: ModelName | Reranker
   /** Options of the model. Not with a reranker. Calls with an equal model and equal options share one instance of the process. */
   load?: ModelOptions
@@ -407,6 +413,13 @@ export declare function rerank<D extends Document>(
   documents: readonly D[],
   options?: RerankFunctionOptions,
 ): Promise<RankedDocument<D>[]>
+
+/**
+ * Gives back the models behind the functions `embed` and `rerank`, those of this thread; resolves when that is done. Instances of
+ * {@link Embedder} and {@link Reranker} that the program made are not touched. The next call of a function loads anew. Calls in flight settle
+ * with their result or with `ERR_DISPOSED`.
+ */
+export declare function dispose(): Promise<void>
 
 // ---------- vectors -----------------------------------------------------------------------------------------------------
 

@@ -8,15 +8,14 @@
  * imports and requires the package has one copy of it.
  */
 
-const { createHash } = require('node:crypto')
 const { addon } = require('./lib/addon.js')
 const check = require('./lib/arguments.js')
 const { underSignal } = require('./lib/call.js')
 const { VecrankError, argumentError, expected, unwrap } = require('./lib/errors.js')
-const { KIND, LISTEN, Model, REUSABLE, assertUsable, opened, optionsOf } = require('./lib/model.js')
+const { KIND, Model, assertUsable, opened, optionsOf } = require('./lib/model.js')
 const { countAll, embedAll, scoreAll } = require('./lib/request.js')
 const { isArray, isObject } = require('./lib/shape.js')
-const { identify } = require('./lib/source.js')
+const { dispose, withShared } = require('./lib/shared.js')
 const { embedStream } = require('./lib/stream.js')
 
 const ARRAYS = { float32: Float32Array, int8: Int8Array, uint8: Uint8Array, binary: Int8Array, ubinary: Uint8Array }
@@ -162,52 +161,6 @@ async function rerank(query, documents, options) {
   return withShared(Reranker, options, (reranker, rest) => reranker.rerank(query, documents, rest))
 }
 
-async function withShared(Class, options, use) {
-  if (options !== undefined && (!isObject(options) || isArray(options))) throw expected('an object', 'options', options)
-  const { model, load, ...rest } = options ?? {}
-  const kind = Class.prototype[KIND]
-  if (isObject(model) && model[KIND] !== undefined) {
-    if (model[KIND] !== kind) throw expected(`a model's name or an instance of ${Class.name}`, 'options.model', model)
-    if (load !== undefined) throw expected(`nothing (\`options.model\` is an instance of ${Class.name} already)`, 'options.load', load)
-    return use(model, rest)
-  }
-  const { signal, onDownload, ...plan } = check.loadOptions(kind, load, 'options.load')
-  const instances = registry()
-  const key = JSON.stringify([kind, identify(kind, model), plan.token === undefined ? plan : { ...plan, token: digest(plan.token) }])
-  let instance = instances.get(key)
-  if (!instance?.[REUSABLE]) {
-    instance = new Class(model, plan)
-    instances.set(key, instance)
-  }
-  // The instance is for all callers; whom to tell about a download is this one's affair.
-  let failure
-  const listener = onDownload && Object.assign((event) => onDownload(event), { failed: (error) => (failure = { error }) })
-  const unlisten = listener && instance[LISTEN](listener)
-  try {
-    // One signal ends the call's work as well; of two, the second can only end the wait.
-    let result
-    if (signal === undefined) result = await use(instance, rest)
-    else if (rest.signal === undefined) result = await use(instance, { ...rest, signal })
-    else result = await underSignal(signal, () => use(instance, rest))
-    if (failure !== undefined) throw failure.error
-    return result
-  } finally {
-    unlisten?.()
-    // What was never loaded (wrong arguments, no such model) is not kept, or names that come from outside would fill the memory.
-    if (!instance[REUSABLE] && instances.get(key) === instance) instances.delete(key)
-  }
-}
-
-/** A secret as a part of a key: the keys of a map are seen by whoever prints it. */
-function digest(secret) {
-  return createHash('sha256').update(secret).digest('base64')
-}
-
-/** On the global object: copies of this file (hot reload, a bundle beside node_modules) then use one set of instances. */
-function registry() {
-  return (globalThis[Symbol.for('vecrank.instances')] ??= new Map())
-}
-
 // ---------- vectors ---------------------------------------------------------------------------------------------------
 
 function cosineSimilarity(a, b) {
@@ -244,6 +197,7 @@ exports.Embedder = Embedder
 exports.Reranker = Reranker
 exports.embed = embed
 exports.rerank = rerank
+exports.dispose = dispose
 exports.cosineSimilarity = cosineSimilarity
 exports.dot = dot
 exports.topK = topK

@@ -12,7 +12,7 @@ import { failure, root } from './fixtures.mjs'
 
 const run = promisify(execFile)
 const require = createRequire(import.meta.url)
-const NAMES = ['Embedder', 'Reranker', 'VecrankError', 'cosineSimilarity', 'dot', 'embed', 'hardware', 'pipeline', 'rerank', 'topK']
+const NAMES = ['Embedder', 'Reranker', 'VecrankError', 'cosineSimilarity', 'dispose', 'dot', 'embed', 'hardware', 'pipeline', 'rerank', 'topK']
 
 test('import and require give the same things', () => {
   const required = require('vecrank')

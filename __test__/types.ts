@@ -5,6 +5,7 @@ import {
   Reranker,
   VecrankError,
   cosineSimilarity,
+  dispose,
   dot,
   embed,
   hardware,
@@ -147,6 +148,9 @@ async function functions(model: Embedder, ranker: Reranker) {
   await rerank('q', ['a'], { model: new URL('file:///model'), load: { maxLength: 100 } })
   // @ts-expect-error: the other kind
   await embed('a', { model: ranker })
+  same<ReturnType<typeof dispose>, Promise<void>>()
+  // @ts-expect-error: it ends all that the functions share, not one
+  await dispose(model)
 
   same<ReturnType<typeof cosineSimilarity>, number>()
   dot(one, one)

@@ -37,6 +37,7 @@ exports.Reranker = Reranker
 exports.VecrankError = VecrankError
 exports.embed = refuseLater
 exports.rerank = refuseLater
+exports.dispose = refuseLater
 exports.pipeline = refuseLater
 exports.hardware = refuseLater
 exports.cosineSimilarity = refuse

@@ -14,7 +14,7 @@ use crate::embedder::{self, EmbeddingHead};
 use crate::engine::{self, Answer, Engine};
 use crate::error::{Error, Result};
 use crate::options::Product;
-use crate::registry::{self, Holding, Loaded, Provenance, Wait};
+use crate::registry::{self, Holding, Loaded, Wait};
 use crate::reranker::{self, ScoreHead};
 use crate::session::{OutputKind, runtime_version};
 use crate::spec::HeadSpec;
@@ -24,12 +24,7 @@ use crate::spec::HeadSpec;
 pub fn load<'env>(env: &'env Env, options: LoadOptions, wait: &LoadWait) -> napi::Result<Object<'env>> {
     let (model, source) = (options.model.clone(), options.source.clone());
     let (reply, promise) = promise(env, move |result: Result<Loaded>| {
-        LoadOutcome::from(result.map(|Loaded { holding, hub }| Model {
-            holding: Mutex::new(Some(holding)),
-            model,
-            source,
-            hub,
-        }))
+        LoadOutcome::from(result.map(|loaded| Model { loaded: Mutex::new(Some(loaded)), model, source }))
     })?;
     match options.resolve() {
         Ok((origin, options)) => registry::get_or_load(origin, options, wait.inner.clone(), reply),
@@ -105,32 +100,42 @@ impl Drop for Ticket {
 /// A handle on a loaded model.
 #[napi]
 pub struct Model {
-    holding: Mutex<Option<Arc<Holding>>>,
+    loaded: Mutex<Option<Loaded>>,
     model: String,
     source: String,
-    hub: Option<Provenance>,
 }
 
 #[napi]
 impl Model {
+    fn loaded(&self) -> Result<Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::Disposed)
+    }
+
     fn engine(&self) -> Result<Arc<Engine>> {
-        let holding = self.holding.lock().unwrap_or_else(PoisonError::into_inner);
-        holding.as_ref().map(|holding| holding.engine.clone()).ok_or(Error::Disposed)
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.as_ref().map(|loaded| loaded.holding.engine.clone()).ok_or(Error::Disposed)
     }
 
     /// `ModelInfo` as JSON, or an empty string once the handle is disposed.
     #[napi(catch_unwind)]
     pub fn info(&self) -> String {
-        self.engine().map(|engine| self.describe(&engine).to_string()).unwrap_or_default()
+        self.loaded().map(|loaded| self.describe(&loaded).to_string()).unwrap_or_default()
     }
 
     /// What the user should read about the load.
     #[napi(getter, catch_unwind)]
     pub fn warnings(&self) -> Vec<String> {
-        self.hub.as_ref().map(|hub| hub.warnings.clone()).unwrap_or_default()
+        self.loaded().ok().and_then(|loaded| loaded.hub).map(|hub| hub.warnings).unwrap_or_default()
     }
 
-    fn describe(&self, engine: &Engine) -> serde_json::Value {
+    /// Whether a new load would give this model: whether the files of its folder are those that were read.
+    #[napi(catch_unwind)]
+    pub fn is_current(&self) -> bool {
+        self.loaded().is_ok_and(|loaded| loaded.is_current())
+    }
+
+    fn describe(&self, Loaded { holding, hub, .. }: &Loaded) -> serde_json::Value {
+        let engine = &holding.engine;
         let spec = &engine.spec;
         let (pooling, normalize) = match &spec.head {
             HeadSpec::Embedding(head) if engine.output_kind() == OutputKind::Tokens => {
@@ -144,9 +149,9 @@ impl Model {
             "model": self.model,
             "source": self.source,
             "path": engine.options.path,
-            "commit": self.hub.as_ref().map(|hub| &hub.commit),
-            "base": self.hub.as_ref().and_then(|hub| hub.base.as_ref()).map(|(model, commit)| json!({ "model": model, "commit": commit })),
-            "locked": self.hub.as_ref().is_some_and(|hub| hub.locked),
+            "commit": hub.as_ref().map(|hub| &hub.commit),
+            "base": hub.as_ref().and_then(|hub| hub.base.as_ref()).map(|(model, commit)| json!({ "model": model, "commit": commit })),
+            "locked": hub.as_ref().is_some_and(|hub| hub.locked),
             "file": spec.graph.relative,
             "dtype": spec.graph.dtype.map(|dtype| dtype.as_str()),
             "kind": match engine.options.product { Product::Embedder => "embedder", Product::Reranker => "reranker" },
@@ -220,19 +225,19 @@ impl Model {
     /// Ends this handle. The session goes with its last holder, on another thread: freeing weights takes time.
     #[napi(catch_unwind)]
     pub fn dispose(&self) {
-        release(self.holding.lock().unwrap_or_else(PoisonError::into_inner).take());
+        release(self.loaded.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
 impl Drop for Model {
     fn drop(&mut self) {
-        release(self.holding.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        release(self.loaded.get_mut().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
-fn release(holding: Option<Arc<Holding>>) {
+fn release(loaded: Option<Loaded>) {
     // At once: the next load of an equal model is a new one.
-    if let Some(Holding { engine }) = holding.and_then(Arc::into_inner) {
+    if let Some(Holding { engine, .. }) = loaded.and_then(|loaded| Arc::into_inner(loaded.holding)) {
         // Where no thread can be had, the closure is dropped here, and the engine with it.
         let _ = std::thread::Builder::new().name("vecrank-release".into()).spawn(move || drop(engine));
     }

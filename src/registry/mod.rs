@@ -4,19 +4,23 @@
 //! Two maps of one kind. What was asked for (a folder, or a model of the Hub with its settings) is found out once for all
 //! who ask at the same time; the model itself goes by the folder that was found, so that two ways to one commit share a
 //! session. A failed load is forgotten; a load that nobody waits for any more is stopped; a model goes when its last
-//! holder does.
+//! holder does. A model whose files were replaced is shared with nobody new.
+
+mod holding;
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use once_cell::sync::Lazy;
 
+pub use holding::Holding;
+
+use self::holding::{caught, real, steadily};
 use crate::engine::Engine;
-use crate::error::{Error, Result, panic_message};
+use crate::error::{Error, Result};
 use crate::files::ModelFolder;
 use crate::hub::{self, Given, ModelId, Revision, Settings};
 use crate::loading::{FileProgress, Loading};
@@ -63,14 +67,6 @@ impl OnHub {
     }
 }
 
-/// What the handles on a model share. Calls in flight hold the engine alone: a model is shared as long as it has a handle,
-/// and not for the moment longer that its last call takes to end.
-#[derive(Debug)]
-pub struct Holding {
-    /// The model.
-    pub engine: Arc<Engine>,
-}
-
 /// A loaded model and how it was come by.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -78,6 +74,20 @@ pub struct Loaded {
     pub holding: Arc<Holding>,
     /// Of a model from the Hub.
     pub hub: Option<Provenance>,
+    /// Of a folder, its name as it was asked for.
+    pub folder: Option<PathBuf>,
+}
+
+impl Loaded {
+    /// Whether a new load would give this model: its folder's name stands for the same folder, with the same files.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        is_current(&self.holding, self.folder.as_deref())
+    }
+}
+
+fn is_current(holding: &Holding, folder: Option<&Path>) -> bool {
+    folder.is_none_or(|folder| real(folder) == holding.engine.options.path) && holding.is_current()
 }
 
 /// Which files of the Hub a model consists of.
@@ -166,19 +176,15 @@ fn models() -> MutexGuard<'static, HashMap<Key, Slot>> {
 /// Gives the model that is loaded with these options, or loads it on a thread of its own. `options.path` and `base` are
 /// filled in here.
 pub fn get_or_load(origin: Origin, mut options: LoadOptions, wait: Arc<Wait>, reply: Reply<Loaded>) {
-    let mut models = models();
-    models.retain(|_, slot| !matches!(slot, Slot::Loaded(model) if model.strong_count() == 0));
     if let Origin::Folder(path) = &origin {
-        // Two names of one folder are one model.
-        options.path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-        if let Some(Slot::Loaded(model)) = models.get(&Key::Model(options.clone()))
-            && let Some(holding) = model.upgrade()
-        {
-            drop(models);
-            return reply.send(Ok(Loaded { holding, hub: None }));
+        options.path = real(path);
+        if let Some(holding) = loaded(&Key::Model(options.clone())) {
+            return reply.send(Ok(Loaded { holding, hub: None, folder: Some(path.clone()) }));
         }
     }
     let key = Key::Asked(origin.clone(), options.clone());
+    let mut models = models();
+    models.retain(|_, slot| !matches!(slot, Slot::Loaded(model) if model.strong_count() == 0));
     if let Some(Slot::Loading(flight)) = models.get_mut(&key) {
         wait.follow(&flight.loading);
         return flight.waiting.push(Waiter { reply, wait });
@@ -199,16 +205,28 @@ pub fn get_or_load(origin: Origin, mut options: LoadOptions, wait: Arc<Wait>, re
     }
 }
 
-fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Internal(panic_message(panic.as_ref()))))
+/// The model that is loaded, unless its files were replaced. The system is asked for them while nothing is locked.
+fn loaded(key: &Key) -> Option<Arc<Holding>> {
+    let holding = match models().get(key) {
+        Some(Slot::Loaded(model)) => model.upgrade()?,
+        _ => return None,
+    };
+    if holding.is_current() {
+        return Some(holding);
+    }
+    let mut models = models();
+    if matches!(models.get(key), Some(Slot::Loaded(model)) if std::ptr::eq(model.as_ptr(), Arc::as_ptr(&holding))) {
+        models.remove(key);
+    }
+    None
 }
 
 fn load(origin: &Origin, mut options: LoadOptions, loading: &Arc<Loading>) -> Result<Loaded> {
     let asked = match origin {
-        Origin::Folder(_) => {
+        Origin::Folder(folder) => {
             let path = options.path.clone();
             let holding = shared(options, &|| ModelFolder::open(&path), loading)?;
-            return Ok(Loaded { holding, hub: None });
+            return Ok(Loaded { holding, hub: None, folder: Some(folder.clone()) });
         }
         Origin::Hub(asked) => asked,
     };
@@ -226,7 +244,7 @@ fn load(origin: &Origin, mut options: LoadOptions, loading: &Arc<Loading>) -> Re
         base: opened.base.as_ref().map(|base| (base.request.id.to_string(), base.commit.to_string())),
         warnings: loading.warnings(),
     };
-    Ok(Loaded { holding, hub: Some(provenance) })
+    Ok(Loaded { holding, hub: Some(provenance), folder: None })
 }
 
 /// The model of a folder that is known: the one that is loaded or being loaded, or a new one.
@@ -237,26 +255,28 @@ fn shared(
 ) -> Result<Arc<Holding>> {
     let key = Key::Model(options.clone());
     loop {
+        if let Some(holding) = loaded(&key) {
+            return Ok(holding);
+        }
         let mut models = models();
         let other = match models.get_mut(&key) {
-            Some(Slot::Loaded(model)) => match model.upgrade() {
-                Some(holding) => return Ok(holding),
-                None => None,
-            },
+            // Loaded since the look above: looked at again.
+            Some(Slot::Loaded(model)) if model.strong_count() > 0 => continue,
             Some(Slot::Loading(flight)) => {
                 let (reply, answer) = std::sync::mpsc::channel();
                 let reply = Reply::new(move |result| drop(reply.send(result)));
                 flight.waiting.push(Waiter { reply, wait: Arc::default() });
                 Some(answer)
             }
-            None => None,
+            _ => None,
         };
         let Some(answer) = other else {
             let flight = Flight { loading: loading.clone(), held: true, waiting: Vec::new() };
             models.insert(key.clone(), Slot::Loading(flight));
             drop(models);
-            let result = caught(|| Engine::load_from(&folder()?, options));
-            let result = result.map(|engine| Arc::new(Holding { engine: Arc::new(engine) }));
+            let load = |folder: &ModelFolder| Engine::load_from(folder, options.clone());
+            let result = steadily(folder, &|| loading.is_stopped(), &load);
+            let result = result.map(|(engine, seen)| Arc::new(Holding { engine: Arc::new(engine), seen }));
             return share(&key, loading, result);
         };
         drop(models);
@@ -277,7 +297,7 @@ fn shared(
 /// Keeps a model for later callers, and answers those who wait for it.
 fn share(key: &Key, loading: &Arc<Loading>, result: Result<Arc<Holding>>) -> Result<Arc<Holding>> {
     let (answer, kept) = match result {
-        Ok(holding) => (Ok(Loaded { holding: holding.clone(), hub: None }), Ok(holding)),
+        Ok(holding) => (Ok(Loaded { holding: holding.clone(), hub: None, folder: None }), Ok(holding)),
         Err(error) => {
             let error = Arc::new(error);
             (Err(Error::Shared(error.clone())), Err(Error::Shared(error)))
