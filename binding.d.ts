@@ -26,8 +26,11 @@ export declare class Model {
   score(request: ScoreRequest, ticket: Ticket): Promise<ScoreOutcome>
   /** Counts the tokens of whole texts, special tokens included. `continued`: part of a call that was accepted before. */
   count(texts: Array<string>, ticket: Ticket, continued: boolean): Promise<CountOutcome>
-  /** Ends this handle. The session goes with its last holder, on another thread: freeing weights takes time. */
-  dispose(): void
+  /**
+   * Ends this handle at once. The session goes with its last holder, on another thread: freeing weights takes time, and the
+   * promise is fulfilled after it.
+   */
+  dispose(): Promise<void>
 }
 
 /** A call that needs longer prefixes of some texts. Nothing has run. */

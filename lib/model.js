@@ -111,7 +111,7 @@ class Model {
     }
     const outcome = await whileReporting(() => wait.downloads(), this.#listeners, onFailure, () => addon().load(request, wait))
     if (failure !== undefined) {
-      outcome.value?.dispose()
+      await outcome.value?.dispose()
       throw failure.error
     }
     const native = unwrap(outcome)

@@ -222,25 +222,31 @@ impl Model {
         Ok(promise)
     }
 
-    /// Ends this handle. The session goes with its last holder, on another thread: freeing weights takes time.
-    #[napi(catch_unwind)]
-    pub fn dispose(&self) {
-        release(self.loaded.lock().unwrap_or_else(PoisonError::into_inner).take());
+    /// Ends this handle at once. The session goes with its last holder, on another thread: freeing weights takes time, and the
+    /// promise is fulfilled after it.
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
+    pub fn dispose<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        let (reply, promise) = promise(env, |_: Result<()>| ())?;
+        release(self.loaded.lock().unwrap_or_else(PoisonError::into_inner).take(), || reply.send(Ok(())));
+        Ok(promise)
     }
 }
 
 impl Drop for Model {
     fn drop(&mut self) {
-        release(self.loaded.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        release(self.loaded.get_mut().unwrap_or_else(PoisonError::into_inner).take(), || {});
     }
 }
 
-fn release(loaded: Option<Loaded>) {
+/// Gives a model up. `done` is called when its session is freed, or at once where others hold it.
+fn release(loaded: Option<Loaded>, done: impl FnOnce() + Send + 'static) {
     // At once: the next load of an equal model is a new one.
-    if let Some(Holding { engine, .. }) = loaded.and_then(|loaded| Arc::into_inner(loaded.holding)) {
-        // Where no thread can be had, the closure is dropped here, and the engine with it.
-        let _ = std::thread::Builder::new().name("vecrank-release".into()).spawn(move || drop(engine));
-    }
+    let Some(Holding { engine, .. }) = loaded.and_then(|loaded| Arc::into_inner(loaded.holding)) else { return done() };
+    // Where no thread can be had, the closure is dropped here, and the engine with it.
+    let _ = std::thread::Builder::new().name("vecrank-release".into()).spawn(move || {
+        drop(engine);
+        done();
+    });
 }
 
 fn embed_outcome(answer: Result<Answer<EmbeddingHead>>) -> EmbedOutcome {

@@ -61,6 +61,15 @@ pub enum OutputKind {
     Logits,
 }
 
+impl OutputKind {
+    fn axes(self) -> usize {
+        match self {
+            OutputKind::Tokens => 3,
+            OutputKind::Sentences | OutputKind::Logits => 2,
+        }
+    }
+}
+
 /// A run's result.
 #[derive(Debug)]
 pub enum RunOutput {
@@ -165,8 +174,15 @@ impl Network {
         };
         let wrong = || {
             Error::invalid_model(format!(
-                "{}: the output \"{}\" has the shape {shape:?} for a batch of {rows} rows and {width} tokens",
-                self.file, self.output.name
+                "{}: the output \"{}\" has the shape {shape:?} for a batch of {rows} rows and {width} tokens{}",
+                self.file,
+                self.output.name,
+                if shape.len() == self.output.kind.axes() {
+                    ". A graph that was exported for a fixed number of rows or tokens does this: export the model again with open \
+                     (dynamic) axes for both"
+                } else {
+                    ""
+                }
             ))
         };
         if !fits {
