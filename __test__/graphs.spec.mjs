@@ -169,6 +169,14 @@ test('a reranker of a fixed shape scores as an open one', async (t) => {
   assertNear(await reranker.score(pairs), await new Reranker(tiny('zoo/bert-ranker-1'), { maxLength: 32 }).score(pairs), 1e-4, 'scores')
 })
 
+test('a cache of earlier tokens that cannot be empty is refused when the model is loaded', async (t) => {
+  const name = 'past_key_values.0.key'
+  const change = (size) => (model) => withShapes(model, { [name]: ['rows', 1, size, 8] })
+  // The fixture's own shape, written by the same hand, is accepted.
+  assert.ok((await new Embedder(withGraph(t, change('past'), 'extra/onnx-past-key-values')).embed('text')).length > 0)
+  await refuses(withGraph(t, change(5), 'extra/onnx-past-key-values'), 'ERR_MODEL_UNSUPPORTED', /past_key_values\.0\.key/)
+})
+
 test('inputs of shapes that contradict each other are refused when the model is loaded', async (t) => {
   const folder = withGraph(t, (model) => withShapes(model, { input_ids: [1, 24], attention_mask: [1, 16] }))
   await refuses(folder, 'ERR_MODEL_UNSUPPORTED', /attention_mask.*\[1, 16\]/, /dynamic/)

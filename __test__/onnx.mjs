@@ -96,9 +96,15 @@ export function withShapes(model, shapes) {
   return changed(model, MODEL.graph, (graph) =>
     changed(graph, GRAPH.input, (input) => {
       const shape = shapes[textOf(input, 1)]
-      return shape && value(textOf(input, 1), 7, shape)
+      return shape && value(textOf(input, 1), typeOf(input), shape)
     }),
   )
+}
+
+/** The number of an input's element type: of `type.tensor_type.elem_type`. */
+function typeOf(input) {
+  const inside = (message, number) => fieldsOf(message).find((each) => each.number === number).value
+  return Number(inside(inside(inside(input, 2), 1), 1))
 }
 
 /** A `ValueInfoProto`; type 1 is float, 7 is int64. */
