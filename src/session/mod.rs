@@ -197,9 +197,12 @@ impl Network {
     }
 }
 
+/// A file of weights in memory, by the name that the graph has for it.
+type Weights<'graph> = (&'graph str, Arc<[u8]>);
+
 /// The files of weights that may be replaced at any time, whole. ONNX Runtime would map them: who then writes to one changes
 /// a model that is in use, and who shortens one ends the process. Files of the cache are never written to and are left to it.
-fn weights_in_memory(graph: &GraphFile) -> Result<Vec<(&str, Arc<[u8]>)>> {
+fn weights_in_memory(graph: &GraphFile) -> Result<Vec<Weights<'_>>> {
     if !graph.may_change {
         return Ok(Vec::new());
     }
@@ -223,7 +226,7 @@ fn weights_in_memory(graph: &GraphFile) -> Result<Vec<(&str, Arc<[u8]>)>> {
 fn open(
     environment: &ort::environment::Environment,
     graph: &GraphFile,
-    weights: &[(&str, Arc<[u8]>)],
+    weights: &[Weights<'_>],
 ) -> ort::Result<Session> {
     let mut builder = Session::builder(environment)?
         .with_intra_threads(1)?
