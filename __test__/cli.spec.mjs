@@ -73,7 +73,8 @@ test('what nobody could run is refused with 2 and the way to the help, and nothi
     [['pull', '--dtype', 'q8', ...common], /--dtype needs the name of a model/],
     [['pull', '--lock', ...common], /--lock needs the name of a model/],
     [['pull', 'zoo/bert-mean', './model', ...common], /"\.\/model" is the name of a folder/],
-    [['pull', 'zoo/bert-mean', 'bert-mean', ...common], /"bert-mean" is the name of a package/],
+    [['pull', 'zoo/bert-mean', 'bert-mean', ...common], /"bert-mean" is the name of a package.*Models on the Hub are named "owner\/name"/],
+    [['pull', 'all-MiniLM-L6-v2', ...common], /this one is "sentence-transformers\/all-MiniLM-L6-v2"/],
     [['cache', 'ls', 'zoo/bert-mean'], /takes no "zoo\/bert-mean"/],
     [['cache', 'rm'], /needs the name of a model/],
     [['cache', 'rm', '--json', 'zoo/bert-mean'], /no option "--json"/],
@@ -90,6 +91,15 @@ test('what nobody could run is refused with 2 and the way to the help, and nothi
   )
   assert.equal(hub.connections, 0)
   assert.equal(existsSync(cacheDir), false)
+})
+
+test('a name without its owner is said to lack one by every command, and none advises to install it', async (t) => {
+  for (const words of [['pull', 'all-MiniLM-L6-v2'], ['cache', 'rm', 'all-MiniLM-L6-v2'], ['cache', 'verify', 'all-MiniLM-L6-v2']]) {
+    const { code, stderr } = await vecrank(t, words)
+    assert.ok(code > 0, stderr)
+    assert.match(stderr, /"owner\/name"/)
+    assert.doesNotMatch(stderr, /install/)
+  }
 })
 
 test('a failure is one line with its code, and ends with 1', async (t) => {

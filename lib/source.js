@@ -25,7 +25,7 @@ const WHAT = 'a folder (such as "./model"), a file: URL, the name of an installe
 
 /**
  * What a name stands for.
- * @returns {{ source: 'folder' | 'package' | 'hub', model: string, path?: string, isDefault?: boolean }}
+ * @returns {{ source: 'folder' | 'package' | 'hub', model: string, path?: string, isDefault?: boolean, variable?: string }}
  */
 function identify(kind, given) {
   const chosen = given === undefined ? process.env[DEFAULTS[kind].variable] || undefined : given
@@ -36,7 +36,9 @@ function identify(kind, given) {
   // Also Windows' own spellings, on every platform, so that a program means the same everywhere.
   if (/^(\.{1,2}$|\.{1,2}[\\/]|[\\/]|[A-Za-z]:[\\/])/.test(model)) return { source: 'folder', model, path: path.resolve(model) }
   // npm's names have at most 214 characters.
-  if (model.length <= 214 && /^(@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*$/.test(model)) return { source: 'package', model }
+  if (model.length <= 214 && /^(@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*$/.test(model)) {
+    return { source: 'package', model, variable: given === undefined ? where : undefined }
+  }
   if (HUB_ID.test(model) && !/--|\.\.|\.git$/.test(model)) return { source: 'hub', model }
   throw expected(WHAT, where, chosen)
 }
@@ -72,11 +74,26 @@ function resolve(kind, identity) {
   // Nobody has named a model: without the package that holds one, the default is the Hub's.
   if (identity.isDefault) return { source: 'hub', model: DEFAULTS[kind].hub }
   const folders = [...new Set(looked)].map((place) => `\n  - ${place}`).join('')
-  const places = folders && ` Looked in:${folders}`
-  throw new VecrankError(
-    'ERR_MODEL_NOT_FOUND',
-    `The package ${identity.model} is not installed. Run \`npm install ${identity.model}\`, or, if a folder was meant, pass "./${identity.model}".${places}`,
-  )
+  throw new VecrankError('ERR_MODEL_NOT_FOUND', `${notInstalled(identity)}${folders && ` Looked in:${folders}`}`)
+}
+
+/**
+ * What to do about a name that is no package here. Never to install it: whoever forgot the owner of a model's name would install what a
+ * stranger has put under the rest of it.
+ */
+function notInstalled({ model, variable }) {
+  const named = variable === undefined ? '' : ` (named by ${variable})`
+  if (Object.values(DEFAULTS).some((one) => one.package === model)) {
+    return `The package ${model}${named} is not installed. It is one of vecrank's own: run \`npm install ${model}\`.`
+  }
+  const why = model.startsWith('@') ? 'a name that begins with "@"' : 'a name without an owner'
+  return `No package named ${model}${named} is installed, and ${why} is that of an installed package. ${ownersName(model)} A folder is written "./${model}".`
+}
+
+/** How the name of a model on the Hub is written; with an example where the rest of it is known. */
+function ownersName(model) {
+  const known = Object.values(DEFAULTS).find(({ hub }) => hub.split('/')[1].toLowerCase() === model.toLowerCase())
+  return known === undefined ? 'Models on the Hub are named "owner/name".' : `Models on the Hub are named "owner/name": this one is "${known.hub}".`
 }
 
 /** Where to search from: the application first (its working folder, then its main file), so that its choice of version wins over ours. */
@@ -135,4 +152,4 @@ function modelFolder(name, manifest) {
   return path.resolve(folder, declared)
 }
 
-module.exports = { identify, resolve }
+module.exports = { identify, ownersName, resolve }

@@ -11,7 +11,7 @@ const { VecrankError, unwrap } = require('../errors.js')
 const { exists } = require('../exists.js')
 const { LOCK_FILE, hubSettings, lockFile, packageFolder } = require('../hub.js')
 const { whileReporting } = require('../progress.js')
-const { identify } = require('../source.js')
+const { identify, ownersName } = require('../source.js')
 const { UsageError, bytes, refuseBoth, several } = require('./arguments.js')
 const { Bar } = require('./bar.js')
 
@@ -52,7 +52,8 @@ async function pull(names, options) {
 function onHub(name) {
   const { source } = identify('embedder', name)
   if (source === 'hub') return
-  throw new UsageError(`${JSON.stringify(name)} is the name of a ${source}; only a model on the Hub ("owner/name") is pulled`)
+  const hint = source === 'package' ? `. ${ownersName(name)}` : ' ("owner/name")'
+  throw new UsageError(`${JSON.stringify(name)} is the name of a ${source}; only a model on the Hub is pulled${hint}`)
 }
 
 // ---------- the lock file ----------------------------------------------------------------------------------------------
