@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
+import net from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
@@ -140,6 +141,71 @@ test('NO_PROXY names hosts that are reached directly', async (t) => {
   proxy.route('hub.test', hub.port)
   for (const value of ['ub.test', 'test.org', 'hub', 'ub.test,cdn'])
     assert.equal(await isProxied({ NO_PROXY: value }, endpoint), true, value)
+})
+
+// What each entry means to Python's requests and to undici is the table of src/hub/direct.rs. Here: that the addresses of requests are judged by it.
+test('NO_PROXY names a port: only that port of the host is reached directly', async (t) => {
+  const proxy = await proxied(t)
+  const { make, hub } = await world(t)
+  const { port } = hub
+  proxy.route('localhost', port)
+  const isProxied = async (variables, host) => {
+    proxy.clear()
+    hub.clear()
+    await errorOf(withEnvironment({ HTTP_PROXY: proxy.url, ...variables }, () => make({ endpoint: `http://${host}:${port}` }, 'zoo/none').load()))
+    assert.equal(hub.requests.length, 1, `${host} was not asked`)
+    return proxy.requests.length > 0
+  }
+  for (const name of spellings('NO_PROXY')) {
+    for (const host of ['127.0.0.1', 'localhost']) {
+      for (const value of [`${host}:${port}`, `a.test, ${host.toUpperCase()}:${port} `, `${host}:1,${host}:${port}`, `a.test:1 ${host}:${port}`]) {
+        assert.equal(await isProxied({ [name]: value }, host), false, `${name}=${value}`)
+      }
+      for (const value of [`${host}:${port + 1}`, `${host}:80`, `${host}:`, `${host}:x`, `a.${host}:${port}`, `:${port}`, `*:${port}`, '*,a.test']) {
+        assert.equal(await isProxied({ [name]: value }, host), true, `${name}=${value}`)
+      }
+    }
+  }
+  // An empty small one is none, as in requests.
+  assert.equal(await isProxied({ NO_PROXY: `localhost:${port}`, no_proxy: '' }, 'localhost'), false)
+})
+
+test('NO_PROXY names the port of the endpoint and not that of its CDN, which then goes through the proxy', async (t) => {
+  const proxy = await proxied(t)
+  const { hub, load, cacheDir } = await world(t)
+  await withEnvironment({ HTTP_PROXY: proxy.url, NO_PROXY: `127.0.0.1:${hub.port}` }, () => load())
+  assert.ok(hub.count({ server: 'hub' }) > 5)
+  assert.deepEqual([...new Set(proxy.requests.map(({ target }) => new URL(target).port))], [String(hub.cdnPort)])
+  assert.equal(proxy.requests.length, hub.count({ server: 'cdn' }))
+  proxy.clear()
+  await withEnvironment({ HTTP_PROXY: proxy.url, NO_PROXY: `127.0.0.1:${hub.cdnPort}` }, () => load({ cacheDir: `${cacheDir}2` }))
+  assert.deepEqual([...new Set(proxy.requests.map(({ target }) => new URL(target).port))], [String(hub.port)])
+})
+
+test('NO_PROXY names addresses of IPv6, with brackets and without', async (t) => {
+  const proxy = await proxied(t)
+  const server = net.createServer((socket) => socket.destroy())
+  const isThere = await new Promise((resolve) => server.once('error', () => resolve(false)).listen(0, '::1', () => resolve(true)))
+  if (!isThere) return t.skip('NOT TESTED: this machine has no ::1')
+  t.after(() => server.close())
+  const { port } = server.address()
+  const { make } = await world(t)
+  const isProxied = async (value) => {
+    proxy.clear()
+    const embedder = make({ endpoint: `http://[::1]:${port}`, signal: AbortSignal.timeout(700) }, 'zoo/none')
+    await errorOf(withEnvironment({ HTTP_PROXY: proxy.url, NO_PROXY: value }, () => embedder.load()))
+    return proxy.requests.length > 0
+  }
+  for (const value of ['::1', '[::1]', `[::1]:${port}`, '0:0:0:0:0:0:0:1', '::/64', `a.test, [::1]:${port}`]) assert.equal(await isProxied(value), false, value)
+  for (const value of ['::2', '[::2]', '[::1]:1', 'fd00::/8', '127.0.0.1']) assert.equal(await isProxied(value), true, value)
+})
+
+test('NO_PROXY holds for a SOCKS proxy as well', async (t) => {
+  const socks = await Socks.start()
+  t.after(() => socks.close())
+  const { hub, load } = await world(t)
+  await withEnvironment({ ALL_PROXY: `socks5h://127.0.0.1:${socks.port}`, NO_PROXY: `127.0.0.1:${hub.port},127.0.0.1:${hub.cdnPort}` }, () => load())
+  assert.equal(socks.requests.length, 0)
 })
 
 test('NO_PROXY names domains, in capitals or not', async (t) => {

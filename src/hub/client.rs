@@ -4,12 +4,14 @@
 //! The token goes to the endpoint's own scheme, host and port, and nowhere else. Queries of addresses are not shown:
 //! those that the Hub redirects to are signed, and whoever has them can download.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Method, NoProxy, Proxy, Response, StatusCode, Url};
+use reqwest::{Method, Proxy, Response, StatusCode, Url};
 
 use super::answer::{etag_of, redirected, refused, shown, size_of, spoken, text, unreachable};
+use super::direct::Direct;
 use super::name::{Commit, Etag, ModelId, Revision};
 use super::retry::{Patience, TRIES, pause};
 use super::settings::{Settings, Token};
@@ -239,11 +241,7 @@ impl Client {
 
 fn proxies(settings: &Settings) -> Result<Vec<Proxy>> {
     let given = &settings.proxies;
-    // `*` is every host, also one that is a number.
-    if given.except.as_deref().is_some_and(|list| list.split(',').any(|part| part.trim() == "*")) {
-        return Ok(Vec::new());
-    }
-    let except = given.except.as_deref().and_then(NoProxy::from_string);
+    let direct = Arc::new(given.except.as_deref().map(Direct::parse).unwrap_or_default());
     let address = |text: &str| if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     // The address is not shown: it may hold a password.
     let unusable = |name: &str| {
@@ -253,16 +251,16 @@ fn proxies(settings: &Settings) -> Result<Vec<Proxy>> {
         ))
     };
     // One of another scheme would be passed by in silence.
-    let is_known = |text: &str| {
-        let scheme = text.split_once("://").map_or("http", |(scheme, _)| scheme).to_ascii_lowercase();
-        matches!(scheme.as_str(), "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h")
+    let is_known = |url: &Url| {
+        matches!(url.scheme(), "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h") && url.has_host()
     };
     let mut list = Vec::new();
-    for (name, text) in [("HTTP_PROXY", &given.http), ("HTTPS_PROXY", &given.https)] {
+    for (name, scheme, text) in [("HTTP_PROXY", "http", &given.http), ("HTTPS_PROXY", "https", &given.https)] {
         let Some(text) = text else { continue };
-        let make = if name == "HTTP_PROXY" { Proxy::http } else { Proxy::https };
-        let proxy = is_known(text).then(|| make(address(text))).and_then(std::result::Result::ok);
-        list.push(proxy.ok_or_else(|| unusable(name))?.no_proxy(except.clone()));
+        let proxy = Url::parse(&address(text)).ok().filter(is_known).ok_or_else(|| unusable(name))?;
+        let direct = direct.clone();
+        // reqwest's own list knows no ports.
+        list.push(Proxy::custom(move |url| (url.scheme() == scheme && !direct.has(url)).then(|| proxy.clone())));
     }
     Ok(list)
 }

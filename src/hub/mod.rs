@@ -6,7 +6,7 @@
 //!          ↓                     ↓    →  partial, hashing, exclusive    a file that is not whole yet; one download for many
 //!          ↓     →  stamp                          verified before, unchanged since
 //!        repository, tree                          the layout on disk
-//! settings, name, retry, disk, trust: leaves
+//! settings, name, retry, disk, trust, direct: leaves
 //! ```
 //!
 //! Formats and protocol: huggingface_hub 2.4 (`file_download.py`, `_tree_cache.py`). `reqwest`, `rustls`, `tokio` and `fs4`
@@ -15,6 +15,7 @@
 mod answer;
 mod card;
 mod client;
+mod direct;
 mod disk;
 mod download;
 mod exclusive;
