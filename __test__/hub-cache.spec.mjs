@@ -2,11 +2,12 @@
 // disk of its own where it needs one.
 
 import assert from 'node:assert/strict'
-import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path, { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { failure } from './fixtures.mjs'
 import { assertFailed, assertLoaded, assertRight, loadApart, preload, skip, texts, withMounts, withoutPower, works } from './hub/apart.mjs'
+import { bin, start, vecrank } from './hub/cli.mjs'
 import { assertSound, filesIn, root, temporary, world, zoo } from './hub/world.mjs'
 
 const GRAPH = 'onnx/model.onnx'
@@ -131,6 +132,7 @@ const PARTIAL = /\.incomplete$|\.tmp$|\/\.vecrank\/tmp\//
 function assertFull(said) {
   assertFailed(said, 'ERR_DISK', /\b\d+ (more )?bytes are needed and \d+ are free\b/)
   assert.deepEqual(said.files.filter((file) => PARTIAL.test(file)), [])
+  assertNamesChoices(said.error.message, 'a full disk')
 }
 
 describe('a disk that is full is ERR_DISK with needed and free bytes, and keeps no partial file', { concurrency: 2 }, () => {
@@ -232,6 +234,7 @@ describe('a cache that cannot be written to works where it has the files, and is
       const none = await apart()
       if (none === undefined) return
       assertFailed(none, 'ERR_DISK', /Could not write.*hub/)
+      assertNamesChoices(none.error.message, name)
       assert.deepEqual(filesIn(cacheDir), [])
 
       await (await load()).dispose()
@@ -259,16 +262,91 @@ describe('a cache that cannot be written to works where it has the files, and is
   }
 })
 
-test('a place where no cache can be is ERR_DISK that names it', async (t) => {
+/** What a message about a cache that cannot be written must name: the option and the variables that choose another, and no other word like them. */
+const CHOICES = ['cacheDir', 'MODEL_CACHE', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'HF_HOME', 'XDG_CACHE_HOME']
+const assertNamesChoices = (message, what) => assert.deepEqual(message.match(/cacheDir|\b[A-Z]+_[A-Z_]+\b/g), CHOICES, `${what}: ${message}`)
+
+test('a place where no cache can be is ERR_DISK that names it, what is in the way, and what chooses another', async (t) => {
   const { hub, make } = await world(t)
-  const file = join(temporary(t), 'file')
+  const folder = temporary(t)
+  const file = join(folder, 'file')
   writeFileSync(file, '')
-  const places = process.platform === 'linux' ? [file, join(file, 'hub'), '/proc/none', '/dev/null/hub'] : [file, join(file, 'hub')]
-  for (const cacheDir of places) {
-    await assert.rejects(make({ cacheDir }).load(), failure('ERR_DISK', new RegExp(cacheDir)))
+  const nowhere = join(folder, 'nowhere')
+  symlinkSync(join(folder, 'gone/away'), nowhere)
+  /** By the folder of the cache: what is in the way, where it is a file. */
+  const places = new Map([[file, file], [join(file, 'hub'), file], [join(file, 'a/b'), file]])
+  if (process.platform === 'linux') ['/proc/none', '/sys/none/hub'].forEach((place) => places.set(place, undefined))
+  if (process.platform === 'linux') places.set('/dev/null/hub', '/dev/null').set(nowhere, nowhere)
+  for (const [cacheDir, inTheWay] of places) {
+    await assert.rejects(make({ cacheDir }).load(), (error) => {
+      failure('ERR_DISK', new RegExp(`Could not write to the cache of models: ${cacheDir}`))(error)
+      assertNamesChoices(error.message, cacheDir)
+      if (inTheWay !== undefined) assert.ok(error.message.includes(`${inTheWay} is in the way of a folder`), error.message)
+      assert.ok(error.cause.message.length > 0)
+      return true
+    })
   }
   assert.equal(readFileSync(file).length, 0)
   assert.equal(hub.count({ server: 'cdn' }), 0)
+})
+
+test('each folder of a cache that a file stands for, or that may not be written to, is ERR_DISK that says how another is chosen', async (t) => {
+  const { id, options, folder, cacheDir, commit } = await world(t)
+  const say = async (what, setup, how) => {
+    rmSync(cacheDir, { recursive: true, force: true })
+    mkdirSync(folder, { recursive: true })
+    const wrap = setup()
+    const said = await loadApart(t, id, options(), { wrap, ...how }).said
+    assertFailed(said, 'ERR_DISK', new RegExp(`Could not write to the cache of models: ${folder}`))
+    assertNamesChoices(said.error.message, what)
+  }
+  const places = ['blobs', 'snapshots', `snapshots/${commit}`, '.vecrank/tmp']
+  for (const place of places) {
+    await say(place, () => {
+      mkdirSync(path.dirname(join(folder, place)), { recursive: true })
+      writeFileSync(join(folder, place), '')
+    })
+  }
+  const readOnly = (place) => () => {
+    mkdirSync(join(folder, place), { recursive: true })
+    return withMounts(t, `mount --bind ${join(folder, place)} ${join(folder, place)}; mount -o remount,bind,ro ${join(folder, place)}`)
+  }
+  if (withMounts(t, 'true') === undefined) return
+  for (const place of ['', 'blobs', 'snapshots']) await say(`${place} on a disk that is mounted to be read`, readOnly(place))
+})
+
+test('refs that cannot be written are a warning that says how another cache is chosen, and locks no word at all', async (t) => {
+  const { id, options, folder, cacheDir } = await world(t)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'refs'), '')
+  writeFileSync(join(cacheDir, '.locks'), '')
+  const said = await loadApart(t, id, options()).said
+  assertLoaded(said)
+  assert.equal(said.warnings.length, 1)
+  assert.match(said.warnings[0].message, new RegExp(`its commit could not be noted.*${join(folder, 'refs')}`))
+  assertNamesChoices(said.warnings[0].message, 'refs')
+})
+
+test('a lock file that cannot be written, and a model that cannot be removed, are not blamed on the choice of the cache', async (t) => {
+  const { hub, id, cacheDir, folder, load } = await world(t)
+  const file = join(temporary(t), 'file')
+  writeFileSync(file, '')
+  const lock = join(file, 'vecrank.lock.json')
+  const env = { HF_ENDPOINT: hub.url, MODEL_CACHE: cacheDir }
+  const pulled = await vecrank(t, ['pull', id, '--lock', lock], { env })
+  assert.equal(pulled.code, 1)
+  assert.ok(pulled.stderr.includes(`Could not write the lock file ${lock}`) && pulled.stderr.includes('--lock FILE.json'), pulled.stderr)
+  assert.doesNotMatch(pulled.stderr, /cacheDir|MODEL_CACHE|HF_HOME/)
+  assert.equal(hub.requests.length, 0, 'it was downloaded for nothing')
+
+  await (await load()).dispose()
+  const wrap = withMounts(t, `mount --bind ${folder} ${folder}; mount -o remount,bind,ro ${folder}`)
+  if (wrap === undefined) return
+  const [command, ...words] = [...wrap, process.execPath, bin, 'cache', 'rm', id]
+  const removed = await start(t, command, words, { env }).ended
+  assert.equal(removed.code, 1)
+  assert.match(removed.stderr, new RegExp(`Could not remove all of ${folder}.*ERR_DISK`))
+  assert.doesNotMatch(removed.stderr, /cacheDir|MODEL_CACHE|HF_HOME/)
 })
 
 test('what may not be read is ERR_DISK that names it, and not taken for missing', async (t) => {

@@ -179,10 +179,6 @@ impl Error {
         Error::Disk { message: format!("Could not read {}", path.display()), source: Some(source) }
     }
 
-    pub(crate) fn unwritable(path: &Path, source: std::io::Error) -> Self {
-        Error::Disk { message: format!("Could not write {}", path.display()), source: Some(source) }
-    }
-
     pub(crate) fn invalid_model(message: impl Into<String>) -> Self {
         Error::ModelInvalid { message: message.into(), source: None }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hub::{self, LockFile, Pin, Pins, Request};
 use crate::loading::Loading;
 use crate::options::{LoadOptions, Product};
@@ -49,7 +49,7 @@ pub fn pull(
     // Looked at first: nothing should be downloaded for a lock file that cannot be added to, or has no folder.
     if let Some(path) = &write_lock {
         let folder = path.parent().unwrap_or(path);
-        std::fs::create_dir_all(folder).map_err(|source| Error::unwritable(folder, source))?;
+        std::fs::create_dir_all(folder).map_err(|source| LockFile::unwritable(path, source))?;
         LockFile::read(path)?;
     }
     let dtype = options.file.is_none().then(|| options.dtype.as_str());

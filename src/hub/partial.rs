@@ -55,7 +55,7 @@ impl Partial {
     /// [`Error::Disk`] where it cannot be made, or the whole file has no room.
     pub fn open(repository: &Repository, entry: &Entry, alone: bool) -> Result<Self> {
         let blobs = repository.blobs();
-        std::fs::create_dir_all(&blobs).map_err(|source| Error::unwritable(&blobs, source))?;
+        std::fs::create_dir_all(&blobs).map_err(|source| disk::unwritable(&blobs, source))?;
         let fits = |left: &Leftover| (left.is_free || alone && !left.is_open_here) && left.length <= entry.size;
         let left = leftovers(&blobs, Some(&entry.etag)).into_iter().filter(fits).max_by_key(|left| left.length);
         // While it is copied both are there. Where that is too much, beginning again needs less room than going on.
@@ -139,7 +139,7 @@ impl Partial {
         self.file.sync_data().map_err(|source| self.unwritable(source))?;
         // A folder in the blob's place cannot be replaced by renaming.
         if std::fs::symlink_metadata(&blob).is_ok_and(|found| found.is_dir()) {
-            std::fs::remove_dir_all(&blob).map_err(|source| Error::unwritable(&blob, source))?;
+            std::fs::remove_dir_all(&blob).map_err(|source| disk::unwritable(&blob, source))?;
         }
         for losses in 0.. {
             match std::fs::rename(&self.path, &blob) {
@@ -149,7 +149,7 @@ impl Partial {
                     self.write_again()?;
                     written = None;
                 }
-                Err(source) => return Err(Error::unwritable(&blob, source)),
+                Err(source) => return Err(disk::unwritable(&blob, source)),
             }
         }
         for left in leftovers(&repository.blobs(), Some(&self.entry.etag)).into_iter().filter(|left| left.is_free) {
@@ -169,7 +169,7 @@ impl Partial {
             copied.and_then(|copied| file.sync_data().map(|()| copied)).map_err(|source| self.unwritable(source))?;
         if copied != self.entry.size {
             let found = std::io::Error::other(format!("{copied} bytes were there of {}", self.entry.size));
-            return Err(Error::unwritable(&self.path, found));
+            return Err(disk::unwritable(&self.path, found));
         }
         self.file = file;
         Ok(())
@@ -197,7 +197,7 @@ impl Drop for Partial {
 /// Also to be read again, see [`Partial::write_again`].
 fn create(path: &Path) -> Result<File> {
     let file = File::options().read(true).write(true).create_new(true).open(path);
-    file.map_err(|source| Error::unwritable(path, source))
+    file.map_err(|source| disk::unwritable(path, source))
 }
 
 /// Removes what nobody comes back for: partial files of more than a day ago, by anybody, those of files that are there, and

@@ -147,7 +147,19 @@ impl LockFile {
         let mut text = serde_json::to_vec_pretty(self).unwrap_or_default();
         text.push(b'\n');
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        write_by(&path.with_file_name(format!("{name}.{}.tmp", unique())), path, &text)
+        let fresh = path.with_file_name(format!("{name}.{}.tmp", unique()));
+        write_by(&fresh, path, &text).map_err(|source| LockFile::unwritable(path, source))
+    }
+
+    /// The lock file or its folder cannot be made: the cache has nothing to do with it.
+    pub(crate) fn unwritable(path: &Path, source: std::io::Error) -> Error {
+        Error::Disk {
+            message: format!(
+                "Could not write the lock file {}. Make its folder writable, or name another place with `--lock FILE.json`",
+                path.display()
+            ),
+            source: Some(source),
+        }
     }
 }
 

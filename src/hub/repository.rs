@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use once_cell::sync::Lazy;
 
+use super::disk::unwritable;
 use super::name::{Commit, Etag, ModelId, Revision};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -143,7 +144,7 @@ impl Repository {
     /// Writes a small file whole.
     pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         make_parent(path)?;
-        write_by(&self.fresh()?, path, bytes)
+        write_by(&self.fresh()?, path, bytes).map_err(|source| unwritable(path, source))
     }
 
     /// Where files are made that get their name by renaming: what a killed process leaves there is seen by nobody.
@@ -168,7 +169,7 @@ impl Repository {
         make_parent(&pointer)?;
         // Where something else lies under that name: a folder cannot be replaced by renaming.
         if std::fs::symlink_metadata(&pointer).is_ok_and(|found| found.is_dir()) {
-            std::fs::remove_dir_all(&pointer).map_err(|source| Error::unwritable(&pointer, source))?;
+            std::fs::remove_dir_all(&pointer).map_err(|source| unwritable(&pointer, source))?;
         }
         let fresh = self.fresh()?;
         let up = "../".repeat(2 + path.matches('/').count());
@@ -181,7 +182,7 @@ impl Repository {
         };
         made.and_then(|()| std::fs::rename(&fresh, &pointer)).map_err(|source| {
             drop(std::fs::remove_file(&fresh));
-            Error::unwritable(&pointer, source)
+            unwritable(&pointer, source)
         })
     }
 }
@@ -237,22 +238,19 @@ pub(super) fn is_own(name: &str) -> bool {
     name.starts_with(&format!("{}-{}-", *SPACE, std::process::id()))
 }
 
-/// Makes the folder of a file.
+/// Makes the folder of a file in the cache.
 pub(super) fn make_parent(path: &Path) -> Result<()> {
     let Some(parent) = path.parent() else { return Ok(()) };
-    std::fs::create_dir_all(parent).map_err(|source| Error::unwritable(parent, source))
+    std::fs::create_dir_all(parent).map_err(|source| unwritable(parent, source))
 }
 
 /// Writes a small file whole: first under the name `fresh`, on the same disk.
-pub(super) fn write_by(fresh: &Path, path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write_by(fresh: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let write = || {
         let made = std::fs::File::create(fresh).and_then(|mut file| file.write_all(bytes));
         made.and_then(|()| std::fs::rename(fresh, path))
     };
     // Another machine may have taken it for something left behind.
     let written = write().or_else(|error| if error.kind() == ErrorKind::NotFound { write() } else { Err(error) });
-    written.map_err(|source| {
-        drop(std::fs::remove_file(fresh));
-        Error::unwritable(path, source)
-    })
+    written.inspect_err(|_| drop(std::fs::remove_file(fresh)))
 }

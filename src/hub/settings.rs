@@ -37,6 +37,13 @@ pub const VARIABLES: [&str; 25] = [
     "REQUEST_METHOD",
 ];
 
+/// Variables that name the cache itself, strongest first.
+const CACHES: [&str; 3] = ["MODEL_CACHE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"];
+
+/// How another folder is chosen, for messages about one that is of no use.
+pub(super) const ANOTHER_CACHE: &str = "choose another folder with `cacheDir`, MODEL_CACHE, HF_HUB_CACHE, \
+                                        HUGGINGFACE_HUB_CACHE, HF_HOME or XDG_CACHE_HOME (the first that is set decides)";
+
 /// The Hub where no other endpoint is named.
 const ENDPOINT: &str = "https://huggingface.co";
 /// Longest wait for the head of an answer about a file or a repository (huggingface_hub's default).
@@ -148,11 +155,10 @@ impl Settings {
         let variables = Variables { given };
         let caches = || variables.folder("XDG_CACHE_HOME").or_else(|| Some(given.home.as_ref()?.join(".cache")));
         let home = variables.folder("HF_HOME").or_else(|| Some(caches()?.join("huggingface")));
-        let named = ["MODEL_CACHE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"];
         let cache = given
             .cache_dir
             .clone()
-            .or_else(|| named.iter().find_map(|name| variables.folder(name)))
+            .or_else(|| CACHES.iter().find_map(|name| variables.folder(name)))
             .or_else(|| Some(home.as_ref()?.join("hub")))
             .ok_or_else(|| Error::Disk {
                 message: "This user has no home folder, so there is no place for the cache of models. Set `cacheDir`, \
@@ -301,6 +307,21 @@ mod tests {
         assert_eq!(cache(&[("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HUB_CACHE", "/c")]), "/c");
         assert_eq!(cache(&[("HF_HUB_CACHE", "/c"), ("MODEL_CACHE", "/m")]), "/m");
         assert_eq!(cache(&[("HF_HUB_CACHE", "")]), "/home/u/.cache/huggingface/hub");
+    }
+
+    #[test]
+    fn what_a_message_names_is_what_chooses_the_cache_in_that_order() {
+        let words: Vec<&str> = ANOTHER_CACHE
+            .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+            .filter(|word| VARIABLES.contains(word))
+            .collect();
+        assert_eq!(words, ["MODEL_CACHE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"]);
+        // Each beats those after it.
+        for (number, name) in words.iter().enumerate() {
+            let set: Vec<_> = words[number..].iter().map(|name| (*name, format!("/{name}"))).collect();
+            let set: Vec<_> = set.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            assert!(resolve(&set).expect("settings").cache.starts_with(format!("/{name}")), "{name}");
+        }
     }
 
     #[test]

@@ -136,7 +136,15 @@ pub fn remove(settings: &Settings, id: &ModelId) -> Result<u64> {
     let repository = Repository::new(&settings.cache, id, settings.symlinks);
     for folder in [repository.root(), repository.locks()] {
         match std::fs::remove_dir_all(folder) {
-            Err(source) if folder.exists() => return Err(Error::unwritable(folder, source)),
+            Err(source) if folder.exists() => {
+                return Err(Error::Disk {
+                    message: format!(
+                        "Could not remove all of {}. Give this user the right to write there, and run the command again",
+                        folder.display()
+                    ),
+                    source: Some(source),
+                });
+            }
             _ => {}
         }
     }
