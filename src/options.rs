@@ -205,6 +205,21 @@ impl LoadOptions {
     }
 }
 
+impl LoadOptions {
+    /// What the small files of sentence-transformers decide and no option does, as option names. No option says which
+    /// further layers there are, so this is never all that such files may say.
+    #[must_use]
+    pub fn undecided(&self) -> Vec<&'static str> {
+        let open = [
+            ("pooling", self.pooling.is_none()),
+            ("normalize", self.normalize.is_none()),
+            ("prompts", self.prompts.is_none()),
+            ("maxLength", self.max_length.is_none()),
+        ];
+        open.into_iter().filter_map(|(name, is_open)| is_open.then_some(name)).collect()
+    }
+}
+
 /// CPUs that this process may use: affinity and cgroup quotas counted in.
 #[must_use]
 pub fn available_threads() -> usize {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::hub::{self, LockFile, Pin, Pins, Request};
+use crate::files::ModelFolder;
+use crate::hub::{self, Lends, LockFile, Pin, Pins, Request};
 use crate::loading::Loading;
 use crate::options::{LoadOptions, Product};
 use crate::spec::{HeadSpec, ModelSpec, ModuleStep, product_of};
@@ -53,7 +54,13 @@ pub fn pull(
         LockFile::read(path)?;
     }
     let dtype = options.file.is_none().then(|| options.dtype.as_str());
-    let lends = product != Some(Product::Reranker);
+    // All that a load may read: a base that is missing cannot be made up for by options that a later load may not have.
+    let lends = |own: &ModelFolder| {
+        Ok(match product.map_or_else(|| product_of(own), Ok)? {
+            Product::Embedder => Lends::Needed,
+            Product::Reranker => Lends::Nothing,
+        })
+    };
     let opened = hub::open(request, dtype, lends, loading)?;
     let folder = opened.folder();
     let read = || {

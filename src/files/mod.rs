@@ -167,15 +167,9 @@ impl ModelFolder {
         self.seen.note(path).map_err(|source| Error::unreadable(path, source))
     }
 
-    /// The base, for a file that it may lend: those of sentence-transformers, not those of the network and its tokenizer.
+    /// The base, for a file that it may lend.
     fn lender(&self, relative: &str) -> Option<&ModelFolder> {
-        let named = relative == "modules.json"
-            || relative == "config_sentence_transformers.json"
-            || (relative.starts_with("sentence_") && relative.ends_with("_config.json"));
-        // `1_Pooling/config.json`, `2_Dense/model.safetensors`
-        let of_module =
-            relative.split_once('/').is_some_and(|(module, _)| module.starts_with(|c: char| c.is_ascii_digit()));
-        self.base.as_deref().filter(|_| named || of_module)
+        self.base.as_deref().filter(|_| may_be_lent(relative))
     }
 
     /// The file's bytes, or `None` where there is no such file.
@@ -218,6 +212,18 @@ impl ModelFolder {
             Some(_) => Err(Error::invalid_model(format!("{relative} holds something else than a JSON object"))),
         }
     }
+}
+
+/// Whether a base may lend the file: those of sentence-transformers, not those of the network and its tokenizer.
+#[must_use]
+pub fn may_be_lent(relative: &str) -> bool {
+    let named = relative == "modules.json"
+        || relative == "config_sentence_transformers.json"
+        || (relative.starts_with("sentence_") && relative.ends_with("_config.json"));
+    // `1_Pooling/config.json`, `2_Dense/model.safetensors`
+    let of_module =
+        relative.split_once('/').is_some_and(|(module, _)| module.starts_with(|c: char| c.is_ascii_digit()));
+    named || of_module
 }
 
 fn no_folder(path: &Path) -> Error {

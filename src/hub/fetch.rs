@@ -12,7 +12,7 @@ use super::snapshot::{Snapshot, offline};
 use super::stamp::{Damage, verify};
 use super::tree::Entry;
 use crate::error::{Error, Result, panic_message};
-use crate::files::Source;
+use crate::files::{Source, may_be_lent};
 
 /// Files that are downloaded at the same time.
 const AT_ONCE: usize = 4;
@@ -71,6 +71,14 @@ impl Snapshot {
                     missing.push(path);
                 }
             }
+            // And of a base all that it lends: a load would find one after the other.
+            let lent = self.known_tree().filter(|_| self.request.borrower.is_some());
+            for path in lent.iter().flat_map(|tree| tree.paths()) {
+                let is_lent = may_be_lent(path) && path.ends_with(".json");
+                if is_lent && !missing.contains(&path) && matches!(self.presence(path), Presence::Missing) {
+                    missing.push(path);
+                }
+            }
             return Err(offline(&self.request, self.folder().is_dir(), &missing));
         }
         if self.request.settings.offline
@@ -118,7 +126,7 @@ impl Snapshot {
     }
 
     fn damaged(&self, path: &str, damage: &Damage) -> Error {
-        let (id, at) = (&self.request.id, self.request.at());
+        let (id, command) = (&self.request.id, self.request.command());
         let pointer = self.repository.pointer(&self.commit, path);
         let what = match damage {
             Damage::Differs { found } => format!("{} has the hash {found}", pointer.display()),
@@ -129,16 +137,16 @@ impl Snapshot {
             (Damage::Differs { .. }, Some(pin)) => format!(
                 "{path} of {id} is not the file that the lock file pins: {what}, the lock file says {}. Loading it once online mends a \
                  damaged cache. If that does not help, the lock file or the Hub was changed: compare the lock file with version \
-                 control, or pin anew with `npx vecrank pull {id}{at} --lock`",
+                 control, or pin anew with `{command} --lock`",
                 pin.sha256
             ),
             (Damage::Differs { .. }, None) => format!(
-                "{path} of {id} is damaged: {what}, which is not the Hub's. Load it once online, or run `npx vecrank pull {id}{at}`, \
+                "{path} of {id} is damaged: {what}, which is not the Hub's. Load it once online, or run `{command}`, \
                  to mend it"
             ),
-            (Damage::NoFile, _) => format!(
-                "{path} of {id} is damaged: {what}. Load it once online, or run `npx vecrank pull {id}{at}`, to mend it"
-            ),
+            (Damage::NoFile, _) => {
+                format!("{path} of {id} is damaged: {what}. Load it once online, or run `{command}`, to mend it")
+            }
         };
         Error::Corrupt { message }
     }

@@ -1,7 +1,8 @@
 //! Models from the Hub, in the cache that Python's huggingface_hub uses.
 //!
 //! ```text
-//! open → snapshot: presence, fetch   a commit as a folder           pins, card   the lock file; the base of a conversion
+//! open → snapshot: presence, fetch   a commit as a folder           pins          the lock file
+//!      → lender: card                a conversion's base
 //!          ↓     →  network → download → client, answer   HTTP: bounded, redacted, verified while it streams
 //!          ↓                     ↓    →  partial, hashing, exclusive    a file that is not whole yet; one download for many
 //!          ↓     →  stamp                          verified before, unchanged since
@@ -21,6 +22,7 @@ mod download;
 mod exclusive;
 mod fetch;
 mod hashing;
+mod lender;
 mod name;
 mod network;
 mod partial;
@@ -38,6 +40,7 @@ mod trust;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use lender::Lends;
 pub use name::{Commit, ModelId, Revision};
 pub use pins::{LockFile, Pin, Pins};
 pub use settings::{Given, Settings, Token, VARIABLES};
@@ -45,7 +48,7 @@ pub use snapshot::Snapshot;
 
 use self::network::Network;
 use crate::error::{Error, Result};
-use crate::files::{ModelFolder, Source};
+use crate::files::ModelFolder;
 use crate::loading::Loading;
 
 /// A model on the Hub and how to get it. Equal requests share one load.
@@ -61,13 +64,20 @@ pub struct Request {
     pub refresh: bool,
     /// The lock file that decides, where there is one.
     pub lock: Option<PathBuf>,
+    /// Of a repository that lends small files: the model that they are for, and its revision.
+    pub borrower: Option<(ModelId, Revision)>,
 }
 
 impl Request {
-    /// The revision as an option of the command line; nothing for `main`.
-    fn at(&self) -> String {
-        let revision = self.revision.as_str();
-        if revision == "main" { String::new() } else { format!(" --revision {revision}") }
+    /// The command that brings what is missing. A repository that only lends is brought with the model that it lends to: it
+    /// need not have an ONNX file, and then cannot be pulled by itself.
+    fn command(&self) -> String {
+        let (id, revision) = match &self.borrower {
+            Some((id, revision)) => (id, revision),
+            None => (&self.id, &self.revision),
+        };
+        let at = if revision.as_str() == "main" { String::new() } else { format!(" --revision {revision}") };
+        format!("npx vecrank pull {id}{at}")
     }
 }
 
@@ -80,46 +90,27 @@ pub struct Opened {
     pub base: Option<Arc<Snapshot>>,
 }
 
-/// Finds a model's commit, and, where `lends` asks for it, the commit of the repository that its card names as its base,
-/// if the model does not say how to pool and the base does. `dtype` is the choice that a lock file must have been made for.
+/// Finds a model's commit, and, where `lends` says that it matters, the commit of the repository that its card names as its
+/// base, if the model does not say how to pool and the base does. `dtype` is the choice that a lock file must have been made
+/// for; `lends` is given the model's own folder.
 ///
 /// # Errors
 /// [`Error::Offline`], [`Error::Download`], [`Error::ModelNotFound`], [`Error::Unauthorized`], [`Error::Disk`],
 /// [`Error::Corrupt`]; [`Error::FileNotFound`] where the lock file is not there or does not pin the model.
-pub fn open(request: &Request, dtype: Option<&str>, lends: bool, loading: &Arc<Loading>) -> Result<Opened> {
+pub fn open(
+    request: &Request,
+    dtype: Option<&str>,
+    lends: impl FnOnce(&ModelFolder) -> Result<Lends>,
+    loading: &Arc<Loading>,
+) -> Result<Opened> {
     let network = Arc::new(Network::default());
     let lock = request.lock.as_deref().map(|path| read_lock(path).map(|file| (path, file))).transpose()?;
     let pins = lock.as_ref().map(|(path, file)| pinned(file, path, request, dtype)).transpose()?;
-    let snapshot = Arc::new(Snapshot::open(request.clone(), pins, network.clone(), loading.clone())?);
-    let base = if lends { card::base(&snapshot)? } else { None };
-    let Some(id) = base else { return Ok(Opened { snapshot, base: None }) };
-
-    let request = Request { id, revision: Revision::parse("main")?, ..request.clone() };
-    let pins = lock.and_then(|(_, file)| file.pins(&request.id, &request.revision).cloned());
-    // A lock file that was made when the base lent nothing pins no base.
-    if request.lock.is_some() && pins.is_none() {
-        return Ok(Opened { snapshot, base: None });
-    }
-    let base = match Snapshot::open(request.clone(), pins, network, loading.clone()) {
-        Ok(base) => Some(Arc::new(base)),
-        Err(error @ (Error::ModelNotFound(_) | Error::Unauthorized(_))) => {
-            loading.warn(format!(
-                "The card of {} names {} as its base, whose files cannot be read, so it is not known how to pool. Once they \
-                 can be, load the model with `refresh`, or run `npx vecrank pull {}`. {error}",
-                snapshot.request.id, request.id, snapshot.request.id
-            ));
-            None
-        }
-        Err(error) => return Err(error),
-    };
-    let base = match base {
-        Some(base) if base.has("modules.json")? => Some(base),
-        _ => None,
-    };
-    if base.is_none() {
-        card::note_useless(&snapshot);
-    }
-    Ok(Opened { snapshot, base })
+    let snapshot = Arc::new(Snapshot::open(request.clone(), pins, network, loading.clone())?);
+    let opened = Opened { snapshot, base: None };
+    let lends = lends(&opened.folder())?;
+    let base = lender::find(&opened.snapshot, lock.as_ref().map(|(_, file)| file), &lends)?;
+    Ok(Opened { base, ..opened })
 }
 
 fn read_lock(path: &Path) -> Result<LockFile> {
@@ -135,20 +126,19 @@ fn pinned(file: &LockFile, path: &Path, request: &Request, dtype: Option<&str>) 
     let Request { id, revision, .. } = request;
     let pins = file.pins(id, revision).ok_or_else(|| {
         Error::FileNotFound(format!(
-            "{} does not pin {id} at '{revision}', and only what it pins is loaded. Run `npx vecrank pull {id}{} --lock`",
+            "{} does not pin {id} at '{revision}', and only what it pins is loaded. Run `{} --lock`",
             path.display(),
-            request.at()
+            request.command()
         ))
     })?;
     match dtype {
         Some(dtype) if !pins.dtypes.contains(dtype) => {
             let known: Vec<_> = pins.dtypes.iter().map(|known| format!("'{known}'")).collect();
             Err(Error::FileNotFound(format!(
-                "{} pins {id} for dtype {}, not for '{dtype}'. Load it with that `dtype`, or run `npx vecrank pull {id}{} --dtype \
-                 {dtype} --lock`",
+                "{} pins {id} for dtype {}, not for '{dtype}'. Load it with that `dtype`, or run `{} --dtype {dtype} --lock`",
                 path.display(),
                 if known.is_empty() { "none".to_owned() } else { known.join(", ") },
-                request.at()
+                request.command()
             )))
         }
         _ => Ok(pins.clone()),
@@ -176,7 +166,7 @@ impl Opened {
     /// the load.
     pub fn settle(&self, loading: &Loading) {
         for snapshot in self.snapshots() {
-            snapshot.warn_of_gaps();
+            snapshot.warn_of_gaps(self.base.is_some());
             if let Err(error) = snapshot.settle() {
                 let causes: String = error.causes().iter().map(|cause| format!(": {cause}")).collect();
                 loading.warn(format!(
@@ -190,8 +180,6 @@ impl Opened {
     /// See [`Snapshot::explain`].
     #[must_use]
     pub fn explain(&self, error: Error) -> Error {
-        let error = self.snapshot.explain(error);
-        // Of a lock file the model has said it already.
-        self.base.iter().filter(|base| !base.is_locked()).fold(error, |error, base| base.explain(error))
+        self.snapshot.explain(error, self.base.as_deref())
     }
 }

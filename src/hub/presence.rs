@@ -75,7 +75,7 @@ impl Snapshot {
             return Ok(None);
         }
         let is_cached = self.looks_whole();
-        if is_cached && self.network.is_silent() {
+        if is_cached && (self.network.is_silent() || self.state().refused) {
             return Ok(None);
         }
         match self.ask_for_tree(is_cached.then_some(SHORT)) {
@@ -88,13 +88,27 @@ impl Snapshot {
                 ));
                 Ok(None)
             }
+            // A base that is gone or closed by now still lends what is here.
+            Err(error @ (Error::ModelNotFound(_) | Error::Unauthorized(_)))
+                if is_cached && self.request.borrower.is_some() =>
+            {
+                self.state().refused = true;
+                self.loading.warn(format!(
+                    "The Hub does not say any more which files {} has, so only those in the cache are used. {error}",
+                    self.request.id
+                ));
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// Whether the cache may well do without the list: the files that every model has are there.
+    /// Whether the cache may well do without the list: the files that every model has are there; of a base the first one.
     fn looks_whole(&self) -> bool {
         let folder = self.folder();
+        if self.request.borrower.is_some() {
+            return folder.join("modules.json").is_file();
+        }
         let has_graph = |folder: &Path| {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|ending| ending == "onnx"))

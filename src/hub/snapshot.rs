@@ -12,6 +12,7 @@ use super::name::Commit;
 use super::network::Network;
 use super::partial::sweep;
 use super::pins::{Pin, Pins};
+use super::presence::Presence;
 use super::repository::Repository;
 use super::stamp::Verified;
 use super::tree::Tree;
@@ -42,6 +43,8 @@ pub(super) struct State {
     pub asked: bool,
     /// Files that were taken to be absent because nobody could tell.
     pub unknown: BTreeSet<String>,
+    /// The Hub does not let us see the list.
+    pub refused: bool,
     /// Files that were asked for and are there.
     pub used: BTreeMap<String, Verified>,
 }
@@ -118,23 +121,28 @@ impl Snapshot {
     }
 
     /// An error of reading the model, in the light of what could not be found out: a file that "is missing" may only not
-    /// be in the cache.
+    /// be in the cache, or in that of the `base`.
     #[must_use]
-    pub fn explain(&self, error: Error) -> Error {
+    pub fn explain(&self, error: Error, base: Option<&Snapshot>) -> Error {
         // By its code: an error that several wait for is wrapped.
         let code = error.code();
         if self.is_locked() && code == "ERR_FILE_NOT_FOUND" {
-            let (id, at) = (&self.request.id, self.request.at());
             return Error::FileNotFound(format!(
-                "{error}. Only what the lock file pins is used: `npx vecrank pull {id}{at} --lock` with --dtype or --file pins more"
+                "{error}. Only what the lock file pins is used: `{} --lock` with --dtype or --file pins more",
+                self.request.command()
             ));
         }
-        let state = self.state();
+        let lent = base.filter(|base| !base.is_locked());
+        let lent = lent.into_iter().flat_map(|base| {
+            let unknown = base.state().unknown.clone();
+            unknown.into_iter().map(|file| format!("{file} of {}", base.request.id))
+        });
+        let files: Vec<String> = self.state().unknown.iter().cloned().chain(lent).collect();
         let is_about_files = code == "ERR_FILE_NOT_FOUND" || code == "ERR_MODEL_UNSUPPORTED";
-        if !is_about_files || state.unknown.is_empty() {
+        if !is_about_files || files.is_empty() {
             return error;
         }
-        let files: Vec<&str> = state.unknown.iter().map(String::as_str).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
         if self.request.settings.offline {
             return offline(&self.request, true, &files);
         }
@@ -148,18 +156,25 @@ impl Snapshot {
         }
     }
 
-    /// Says which files that change vectors were taken to be absent because nobody could tell.
-    pub fn warn_of_gaps(&self) {
+    /// Says which files that change vectors were taken to be absent because nobody could tell. `borrows`: a base lends it
+    /// `modules.json`.
+    pub fn warn_of_gaps(&self, borrows: bool) {
         const TELLING: [&str; 4] =
             ["modules.json", "config_sentence_transformers.json", "sentence_bert_config.json", "tokenizer_config.json"];
+        // Two of them are read beside `modules.json` only.
+        let has_none = !borrows && matches!(self.presence("modules.json"), Presence::Absent);
         let state = self.state();
-        let gaps: Vec<&str> = TELLING.into_iter().filter(|name| state.unknown.contains(*name)).collect();
+        let gaps: Vec<&str> = TELLING
+            .into_iter()
+            .filter(|name| state.unknown.contains(*name) && !(has_none && name.contains("sentence")))
+            .collect();
         if !gaps.is_empty() && self.request.settings.offline {
             self.loading.warn(format!(
                 "It is not known whether {} has {}: the cache does not say, and the network may not be used. It was loaded \
-                 without, which may give other vectors. Load it once online",
+                 without, which may give other vectors. Load it once online, or run `{}` where there is a network",
                 self.request.id,
-                gaps.join(", ")
+                gaps.join(", "),
+                self.request.command()
             ));
         }
     }
@@ -215,18 +230,25 @@ fn run<T>(
     })
 }
 
-fn nothing_cached(request: &Request) -> Error {
-    offline(request, false, &["config.json", "tokenizer.json", "an ONNX file such as onnx/model.onnx"])
+pub(super) fn nothing_cached(request: &Request) -> Error {
+    match request.borrower {
+        Some(_) => offline(request, false, &["modules.json and the files that it names"]),
+        None => offline(request, false, &["config.json", "tokenizer.json", "an ONNX file such as onnx/model.onnx"]),
+    }
 }
 
 pub(super) fn offline(request: &Request, in_part: bool, missing: &[&str]) -> Error {
     let Request { id, revision, settings, .. } = request;
-    let at = request.at();
+    let role = match &request.borrower {
+        Some((borrower, _)) => format!(", the base of {borrower},"),
+        None => String::new(),
+    };
     Error::Offline(format!(
-        "{id} at '{revision}' is not{} in the cache {}, and the network may not be used (`offline`, HF_HUB_OFFLINE or \
-         TRANSFORMERS_OFFLINE). Missing: {}. Run `npx vecrank pull {id}{at}` where there is a network",
+        "{id} at '{revision}'{role} is not{} in the cache {}, and the network may not be used (`offline`, HF_HUB_OFFLINE or \
+         TRANSFORMERS_OFFLINE). Missing: {}. Run `{}` where there is a network",
         if in_part { " whole" } else { "" },
         settings.cache.display(),
-        missing.join(", ")
+        missing.join(", "),
+        request.command()
     ))
 }

@@ -96,6 +96,11 @@ impl Tree {
         self.files.contains_key(path)
     }
 
+    /// The paths, in order.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
     /// Size and hash of a file; `None` where it is not listed, or with something that is no hash.
     #[must_use]
     pub fn entry(&self, path: &str) -> Option<Entry> {

@@ -22,7 +22,7 @@ use self::holding::{caught, real, steadily};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::files::ModelFolder;
-use crate::hub::{self, Given, ModelId, Revision, Settings};
+use crate::hub::{self, Given, Lends, ModelId, Revision, Settings};
 use crate::loading::{FileProgress, Loading};
 use crate::options::{LoadOptions, Product};
 use crate::reply::Reply;
@@ -63,6 +63,7 @@ impl OnHub {
             settings: Settings::resolve(&self.given)?,
             refresh: self.refresh,
             lock: self.lock.clone(),
+            borrower: None,
         })
     }
 }
@@ -231,7 +232,11 @@ fn load(origin: &Origin, mut options: LoadOptions, loading: &Arc<Loading>) -> Re
         Origin::Hub(asked) => asked,
     };
     let dtype = options.file.is_none().then(|| options.dtype.as_str());
-    let opened = hub::open(&asked.resolve()?, dtype, options.product == Product::Embedder, loading)?;
+    let lends = match options.product {
+        Product::Embedder => Lends::Open(options.undecided()),
+        Product::Reranker => Lends::Nothing,
+    };
+    let opened = hub::open(&asked.resolve()?, dtype, |_| Ok(lends), loading)?;
     options.path = opened.snapshot.folder();
     options.base = opened.base.as_ref().map(|base| base.folder());
     let pinned = opened.snapshots().filter_map(|snapshot| snapshot.pinned());
