@@ -250,6 +250,22 @@ describe('a base that is cached in part', () => {
   })
 })
 
+test('cache verify names a command for a damaged base that does not need it to have an ONNX file', async (t) => {
+  const place = await scene(t)
+  cachedByPython(place.cacheDir, BASE, place.base, original(), { trees: true })
+  const { git } = hashes(original()['1_Pooling/config.json'])
+  writeFileSync(join(place.cacheDir, `models--${BASE.replace('/', '--')}`, 'blobs', git), 'damaged')
+  const env = { HF_ENDPOINT: place.hub.url, MODEL_CACHE: place.cacheDir }
+  const found = JSON.parse((await vecrank(t, ['cache', 'verify', '--json'], { env })).stdout)
+  assert.deepEqual(found.damaged.map(({ model, file }) => `${model} ${file}`), [`${BASE} 1_Pooling/config.json`])
+  for (const command of found.heal) {
+    const { code, stderr } = await vecrank(t, command.split(' ').slice(2), { env })
+    assert.equal(code, 0, `${command}: ${stderr}`)
+  }
+  await assertGives(await place.load())
+  assert.equal((await vecrank(t, ['cache', 'verify'], { env })).code, 0)
+})
+
 // ---------- online -------------------------------------------------------------------------------------------------------
 
 describe('a base on the Hub that', () => {

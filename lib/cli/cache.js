@@ -52,11 +52,16 @@ async function verify(names, options) {
   return damaged.length > 0 ? 1 : 0
 }
 
-/** Which file of which commit a damaged one is: itself, or what a snapshot's link leads to. Nothing where no commit uses it. */
-function placeOf({ path: damaged }) {
+/** Where the commits of a damaged file's model are. */
+function snapshotsOf(damaged) {
   // models--owner--name/blobs/<hash>, or models--owner--name/snapshots/<commit>/<path>
   const [root, inside] = damaged.split(/[\\/]snapshots[\\/]/)
-  const snapshots = path.join(inside === undefined ? path.dirname(path.dirname(damaged)) : root, 'snapshots')
+  return path.join(inside === undefined ? path.dirname(path.dirname(damaged)) : root, 'snapshots')
+}
+
+/** Which file of which commit a damaged one is: itself, or what a snapshot's link leads to. Nothing where no commit uses it. */
+function placeOf({ path: damaged }) {
+  const snapshots = snapshotsOf(damaged)
   for (const commit of entries(snapshots)) {
     for (const file of filesBelow(path.join(snapshots, commit))) {
       if (isSame(path.join(snapshots, commit, file), damaged)) return { commit, file: file.split(path.sep).join('/') }
@@ -91,9 +96,11 @@ function filesBelow(folder, prefix = '') {
 }
 
 /** The command that heals a file. The commit is named: a branch may stand for another one by now. */
-function healing({ model, commit, file }, options) {
+function healing({ model, commit, file, path: damaged }, options) {
   const where = options['cache-dir'] === undefined ? '' : ` --cache-dir ${quoted(options['cache-dir'])}`
-  if (commit === undefined) return `npx vecrank cache rm ${model}${where}`
+  // A repository that only lends small files to a conversion need not have an ONNX file, and then cannot be pulled. The conversion brings it.
+  const isWhole = commit !== undefined && filesBelow(path.join(snapshotsOf(damaged), commit)).some((name) => name.endsWith('.onnx'))
+  if (!isWhole) return `npx vecrank cache rm ${model}${where}`
   // The weights of one dtype are not downloaded with those of another.
   const weights = file.endsWith('.onnx') ? ` --file ${quoted(file)}` : ''
   return `npx vecrank pull ${model} --revision ${commit}${weights}${where}`

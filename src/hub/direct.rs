@@ -155,7 +155,8 @@ mod tests {
         ("*.hub.test", "http://nothub.test/", false),
     ];
 
-    // Where they do not agree: what is done here, and which of the three go past the proxy.
+    // Where they do not agree: what is done here, and which of the three go past the proxy. All three take the end of an address
+    // for a domain, which only networks are here, and for curl.
     const CHOSEN: [(&str, &str, bool, &str); 18] = [
         ("hub.test:80", "http://hub.test/", true, "undici"),
         ("hub.test:443", "https://hub.test/", true, "undici"),
