@@ -2,7 +2,7 @@
 //
 //   node scripts/check.mjs           everything
 //   node scripts/check.mjs test      the tests: addon, Rust, types, Node, models from the Hub
-//   node scripts/check.mjs lint      format, generated files, clippy, examples
+//   node scripts/check.mjs lint      format, generated files, clippy, other systems, examples
 //   node scripts/check.mjs pack      the packed packages, installed by several package managers: npm run test:pack
 //   node scripts/check.mjs e2e       the packed packages in Next.js, a browser and other hosts: npm run test:e2e
 //   node scripts/check.mjs rust node only the named stages
@@ -70,6 +70,8 @@ const stages = [
     groups: ['lint'],
     commands: () => [['cargo', 'clippy', '--release', '--locked', '--all-targets', '--', '-D', 'warnings']],
   },
+  // What only Windows and macOS compile: no other stage sees it.
+  { name: 'cross', groups: ['lint'], commands: () => [[node, 'scripts/cross.mjs']] },
   { name: 'packages', groups: ['pack', 'e2e'], commands: packed },
   {
     name: 'pack',

@@ -1,5 +1,5 @@
-// zig as linker and C compiler for Linux. It brings the C libraries of its targets, so an addon that is made on any Linux runs with glibc 2.28 and
-// newer, or with musl. Only packages for publishing need it: a build for one's own machine takes the machine's linker.
+// zig as linker and C compiler. It brings the C libraries of its targets, so an addon that is made on any Linux runs with glibc 2.28 and newer, or with
+// musl; and the headers of Windows and macOS, for checks of what only they compile. A build for one's own machine takes the machine's linker.
 
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -31,7 +31,7 @@ function zig() {
   const program = join(home(), 'ziglang', 'zig')
   if (existsSync(program)) return program
   const pin = wheels[process.arch]
-  if (process.platform !== 'linux' || pin === undefined) throw new SetupError(`Packages for Linux are made on Linux, x64 or arm64; this is ${process.platform}-${process.arch}.`)
+  if (process.platform !== 'linux' || pin === undefined) throw new SetupError(`zig is pinned for Linux, x64 and arm64; this is ${process.platform}-${process.arch}.`)
   const { path } = pinnedWheel({ project: 'ziglang', version, ...pin })
   const passing = makeCacheFolder()
   try {
@@ -54,21 +54,26 @@ function zig() {
 /**
  * Programs that link and compile for `target`, one of zig's (`x86_64-linux-gnu.2.28`).
  *
- * @returns {{ cc: string, ar: string }} absolute paths
+ * @returns {{ cc: string, ar: string, dlltool: string }} absolute paths; `dlltool` is a folder for PATH, as that program is found by GNU's name only
  */
 export function tools(target) {
   const program = zig()
   const folder = join(home(), 'tools')
-  mkdirSync(folder, { recursive: true })
-  // zig has its own names for targets and refuses those of others, which the cc crate passes.
-  const compile = `for arg do shift; case "$arg" in --target=*) ;; *) set -- "$@" "$arg" ;; esac; done\nexec "${program}" cc -target ${target} "$@"`
-  const scripts = { cc: [`cc-${target}`, compile], ar: ['ar', `exec "${program}" ar "$@"`] }
-  return Object.fromEntries(
-    Object.entries(scripts).map(([tool, [name, body]]) => {
-      const path = join(folder, name)
-      writeFileSync(path, `#!/bin/sh\n${body}\n`)
-      chmodSync(path, 0o755)
-      return [tool, path]
-    }),
-  )
+  const gnu = join(folder, 'gnu')
+  mkdirSync(gnu, { recursive: true })
+  // zig has its own names for targets and refuses those of others, which the cc crate passes; Apple's come in three flags.
+  const compile =
+    'after=\nfor arg do\n  shift\n  case "$after $arg" in\n    "-arch "*) after= ;;\n    " -arch") after=-arch ;;\n' +
+    '    " --target="* | " -mmacosx-version-min="*) ;;\n    *) set -- "$@" "$arg" ;;\n  esac\ndone\n' +
+    `exec "${program}" cc -target ${target} "$@"`
+  const scripts = {
+    cc: [join(folder, `cc-${target}`), compile],
+    ar: [join(folder, 'ar'), `exec "${program}" ar "$@"`],
+    dlltool: [join(gnu, 'x86_64-w64-mingw32-dlltool'), `exec "${program}" dlltool "$@"`],
+  }
+  for (const [path, body] of Object.values(scripts)) {
+    writeFileSync(path, `#!/bin/sh\n${body}\n`)
+    chmodSync(path, 0o755)
+  }
+  return { cc: scripts.cc[0], ar: scripts.ar[0], dlltool: gnu }
 }
