@@ -41,6 +41,28 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     fn prefetch(&self, relative: &[&str]) -> Result<()>;
 }
 
+/// The name of a folder that all its names lead to; the given one where it cannot be found out. Two names of one folder are one
+/// model, and a link that is set to another folder is another.
+pub fn one_name(path: &Path) -> PathBuf {
+    let found = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    found.to_str().and_then(as_written).unwrap_or(found)
+}
+
+/// Windows answers in the form `\\?\C:\models`, which nobody writes and which stands in messages. `None` where the path has
+/// another form, or means something else without that prefix.
+fn as_written(path: &str) -> Option<PathBuf> {
+    /// Windows' `MAX_PATH`, where not every program knows longer ones.
+    const LONGEST: usize = 260;
+    let rest = path.strip_prefix(r"\\?\")?;
+    let plain = match rest.strip_prefix(r"UNC\") {
+        Some(share) => format!(r"\\{share}"),
+        None if rest.get(1..3) == Some(r":\") => rest.to_owned(),
+        None => return None,
+    };
+    let is_kept = |part: &str| !part.ends_with(['.', ' ']);
+    (plain.len() < LONGEST && plain.split('\\').all(is_kept)).then(|| plain.into())
+}
+
 /// A folder that holds a model.
 #[derive(Debug, Clone)]
 pub struct ModelFolder {
@@ -245,5 +267,20 @@ mod tests {
         for name in ["../b", "onnx/../../b", "/etc/passwd", "a\\..\\b", "a\0b"] {
             assert_eq!(folder.path(name).expect_err(name).code(), "ERR_MODEL_INVALID", "{name}");
         }
+    }
+
+    #[test]
+    fn a_folder_of_windows_is_named_as_people_write_it() {
+        for (given, expected) in [
+            (r"\\?\C:\models\a", Some(r"C:\models\a")),
+            (r"\\?\UNC\server\share\a", Some(r"\\server\share\a")),
+            (r"C:\models\a", None),
+            ("/models/a", None),
+            (r"\\?\Volume{b75e2c83-0000-0000-0000-602f00000000}\a", None),
+            (r"\\?\C:\models\a.", None),
+        ] {
+            assert_eq!(as_written(given), expected.map(PathBuf::from), "{given}");
+        }
+        assert_eq!(as_written(&format!(r"\\?\C:\{}", "long".repeat(70))), None);
     }
 }

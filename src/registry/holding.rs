@@ -1,7 +1,6 @@
 //! A loaded model with the look of its files, so that it is known when they have been replaced.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::Engine;
@@ -27,11 +26,6 @@ impl Holding {
     pub fn is_current(&self) -> bool {
         self.seen.changed().is_none()
     }
-}
-
-/// A folder by its real path: two names of one folder are one model, and a link that is set to another folder is another.
-pub(super) fn real(folder: &Path) -> PathBuf {
-    std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf())
 }
 
 pub(super) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -71,6 +65,8 @@ pub(super) fn steadily<T>(
 mod tests {
     use std::cell::Cell;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use std::path::{Path, PathBuf};
 
     use super::*;
 

@@ -18,10 +18,10 @@ use once_cell::sync::Lazy;
 
 pub use holding::Holding;
 
-use self::holding::{caught, real, steadily};
+use self::holding::{caught, steadily};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::files::ModelFolder;
+use crate::files::{ModelFolder, one_name};
 use crate::hub::{self, Given, Lends, ModelId, Revision, Settings};
 use crate::loading::{FileProgress, Loading};
 use crate::options::{LoadOptions, Product};
@@ -88,7 +88,7 @@ impl Loaded {
 }
 
 fn is_current(holding: &Holding, folder: Option<&Path>) -> bool {
-    folder.is_none_or(|folder| real(folder) == holding.engine.options.path) && holding.is_current()
+    folder.is_none_or(|folder| one_name(folder) == holding.engine.options.path) && holding.is_current()
 }
 
 /// Which files of the Hub a model consists of.
@@ -178,7 +178,7 @@ fn models() -> MutexGuard<'static, HashMap<Key, Slot>> {
 /// filled in here.
 pub fn get_or_load(origin: Origin, mut options: LoadOptions, wait: Arc<Wait>, reply: Reply<Loaded>) {
     if let Origin::Folder(path) = &origin {
-        options.path = real(path);
+        options.path = one_name(path);
         if let Some(holding) = loaded(&Key::Model(options.clone())) {
             return reply.send(Ok(Loaded { holding, hub: None, folder: Some(path.clone()) }));
         }
