@@ -5,6 +5,7 @@
 //   node scripts/check.mjs lint      format, generated files, clippy, other systems, examples
 //   node scripts/check.mjs pack      the packed packages, installed by several package managers: npm run test:pack
 //   node scripts/check.mjs e2e       the packed packages in Next.js, a browser and other hosts: npm run test:e2e
+//   node scripts/check.mjs wine      the specs on Windows as Wine imitates it; only when it is named: npm run test:wine
 //   node scripts/check.mjs rust node only the named stages
 //
 // Rust is always built in release mode, so that the addon and the tests share their compiled dependencies.
@@ -84,6 +85,8 @@ const stages = [
     // One at a time: several of these measure memory and the event loop.
     commands: () => [[node, '--test', '--test-concurrency=1', '--test-reporter=spec', ...filesIn('__test__/e2e', spec)]],
   },
+  // Ten minutes of compiling for an imitation: only for those who ask.
+  { name: 'wine', groups: [], commands: () => [[node, 'scripts/wine.mjs']], onRequest: true },
   { name: 'examples', groups: ['lint'], commands: () => filesIn('examples', /\.mjs$/).map((file) => [node, file]) },
 ]
 
@@ -107,7 +110,7 @@ if (unknown.length > 0) {
 
 const times = []
 for (const stage of stages) {
-  if (wanted.length > 0 && !wanted.some((word) => word === stage.name || stage.groups.includes(word))) continue
+  if (wanted.length === 0 ? stage.onRequest : !wanted.some((word) => word === stage.name || stage.groups.includes(word))) continue
   console.log(`\n== ${stage.name}`)
   const start = performance.now()
   const failure = run(stage)

@@ -71,9 +71,23 @@ export function tools(target) {
     ar: [join(folder, 'ar'), `exec "${program}" ar "$@"`],
     dlltool: [join(gnu, 'x86_64-w64-mingw32-dlltool'), `exec "${program}" dlltool "$@"`],
   }
-  for (const [path, body] of Object.values(scripts)) {
-    writeFileSync(path, `#!/bin/sh\n${body}\n`)
-    chmodSync(path, 0o755)
-  }
+  for (const [path, body] of Object.values(scripts)) writeScript(path, body)
   return { cc: scripts.cc[0], ar: scripts.ar[0], dlltool: gnu }
+}
+
+/** A program that links for Rust's target `x86_64-pc-windows-gnullvm`. zig brings the C library and its start files itself, and wants the list of exports plain. */
+export function windowsLinker() {
+  const { cc } = tools('x86_64-windows-gnu')
+  const path = join(home(), 'tools', 'link-windows')
+  const dropped = [
+    ...['-nolibc', '--unwindlib=none', '-lnode', '-lmsvcrt', '-lmingw32', '-lmingwex', '-Wl,-Bdynamic', '-Wl,-Bstatic'],
+    ...['-Wl,--nxcompat', '-Wl,--dynamicbase', '-Wl,--high-entropy-va', '-Wl,--disable-auto-image-base', '-Wl,--out-implib*', '-Wl,-soname*'],
+  ]
+  writeScript(path, `for arg do\n  shift\n  case "$arg" in\n    ${dropped.join(' | ')}) ;;\n    -Wl,*.def) set -- "$@" "\${arg#-Wl,}" ;;\n    *) set -- "$@" "$arg" ;;\n  esac\ndone\nexec "${cc}" "$@"`)
+  return path
+}
+
+function writeScript(path, body) {
+  writeFileSync(path, `#!/bin/sh\n${body}\n`)
+  chmodSync(path, 0o755)
 }
