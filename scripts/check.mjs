@@ -85,7 +85,7 @@ const stages = [
     // One at a time: several of these measure memory and the event loop.
     commands: () => [[node, '--test', '--test-concurrency=1', '--test-reporter=spec', ...filesIn('__test__/e2e', spec)]],
   },
-  // Ten minutes of compiling for an imitation: only for those who ask.
+  // Minutes of compiling for an imitation: only for those who ask.
   { name: 'wine', groups: [], commands: () => [[node, 'scripts/wine.mjs']], onRequest: true },
   { name: 'examples', groups: ['lint'], commands: () => filesIn('examples', /\.mjs$/).map((file) => [node, file]) },
 ]
