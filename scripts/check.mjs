@@ -1,7 +1,7 @@
 // Runs the project's checks, each with its time: `npm test` runs those that test, `npm run check` all of them, as CI does.
 //
 //   node scripts/check.mjs           everything
-//   node scripts/check.mjs test      the tests: addon, Rust, types, Node, models from the Hub
+//   node scripts/check.mjs test      the tests: addon, Rust, types, Node, models from the Hub, hf-hub beside us
 //   node scripts/check.mjs lint      format, generated files, clippy, other systems, examples
 //   node scripts/check.mjs pack      the packed packages, installed by several package managers: npm run test:pack
 //   node scripts/check.mjs e2e       the packed packages in Next.js, a browser and other hosts: npm run test:e2e
@@ -21,6 +21,8 @@ const node = process.execPath
 const spec = /\.spec\.[cm]?js$/
 /** Specs of models from the Hub, and of the command line, which is mostly about them. */
 const ofHub = /[\\/](hub|cli)[\w-]*\.spec\.mjs$/
+/** Of these, the one that builds a program in Rust, which would hold up those beside it. */
+const ofCrate = /(^|[\\/])hub-crate\.spec\.mjs$/
 
 /** The files of a folder whose name matches, sorted, so that the order never depends on the disk. */
 function filesIn(folder, pattern) {
@@ -64,7 +66,13 @@ const stages = [
     name: 'hub',
     groups: ['test'],
     // Two at a time, whatever the machine: these wait for a network most of the time, and some of them on purpose.
-    commands: () => [[node, '--test', '--test-concurrency=2', '--test-reporter=spec', ...filesIn('__test__', spec).filter((file) => ofHub.test(file))]],
+    commands: () => [[node, '--test', '--test-concurrency=2', '--test-reporter=spec', ...filesIn('__test__', spec).filter((file) => ofHub.test(file) && !ofCrate.test(file))]],
+  },
+  {
+    name: 'hf-hub',
+    groups: ['test'],
+    // The real hf-hub: two minutes the first time, and seconds where the program is in the cache folder.
+    commands: () => [[node, '--test', '--test-reporter=spec', ...filesIn('__test__', ofCrate)]],
   },
   {
     name: 'clippy',
