@@ -8,6 +8,9 @@
  * imports and requires the package has one copy of it.
  */
 
+// First of all: what follows is of no use to a bundle that cannot require it.
+require('./lib/bundle.js').assertRequire()
+
 const { addon } = require('./lib/addon.js')
 const check = require('./lib/arguments.js')
 const { underSignal } = require('./lib/call.js')

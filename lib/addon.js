@@ -10,6 +10,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
+const { assertFolder } = require('./bundle.js')
 const { Diagnosis } = require('./diagnosis.js')
 const { VecrankError } = require('./errors.js')
 const { exists } = require('./exists.js')
@@ -25,6 +26,7 @@ let loaded
 /** @returns the native binding; throws `ERR_RUNTIME`. A failure is not kept: the next call tries again. */
 function addon() {
   if (loaded === undefined) {
+    assertFolder()
     const name = platform()
     const { binding, shipped } = open(name)
     binding.initialize(onnxruntime(name, shipped))

@@ -2,6 +2,7 @@
 
 /** Why the native addon could not be loaded: every attempt, and the one thing to do about it, by cause. */
 
+const { KEEP_OUT } = require('./bundle.js')
 const { VecrankError } = require('./errors.js')
 const { PLATFORMS } = require('./platform.js')
 
@@ -51,7 +52,7 @@ const CAUSES = [
   {
     holds: ({ codes }) => codes.has('FILE'),
     fix: () =>
-      "A file of the package was left out, by a bundler or by whoever copied node_modules. Keep vecrank out of the bundle (Next.js: serverExternalPackages: ['vecrank']) " +
+      `A file of the package was left out, by a bundler or by whoever copied node_modules. ${KEEP_OUT} ` +
       'and copy its packages whole, or install again.',
   },
   {
@@ -83,13 +84,13 @@ const CAUSES = [
   {
     // The path of a file, not the name of a package: a bundler has written it down where it ran.
     holds: ({ text }) => /Cannot find module '(?:\/|[A-Z]:)[^']*\.node'/.test(text),
-    fix: () => 'The program was bundled on another machine. Keep vecrank out of the bundle (mark it as external), and ship node_modules beside the program.',
+    fix: () => `The program was bundled on another machine. ${KEEP_OUT}, and ship node_modules beside the program.`,
   },
   {
     holds: ({ isMissing }) => isMissing,
     fix: ({ platform }) =>
       `The package vecrank-${platform} is not installed. It is an optional dependency of vecrank: install without --omit=optional and --no-optional, ` +
-      "and without optional=false in .npmrc. If a bundler has moved vecrank, keep it out of the bundle (Next.js: serverExternalPackages: ['vecrank']). " +
+      `and without optional=false in .npmrc. Or a bundler has moved vecrank. ${KEEP_OUT}. ` +
       'In a clone of the repository run `npm run build`.',
   },
   { holds: () => true, fix: () => REINSTALL },

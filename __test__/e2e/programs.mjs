@@ -13,11 +13,14 @@ const MORE = {
   deno: { file: '@deno/linux-x64-glibc/deno', platform: 'linux-x64-gnu' },
   jest: { file: 'jest/bin/jest.js' },
   vitest: { file: 'vitest/vitest.mjs' },
+  esbuild: { file: 'esbuild/bin/esbuild' },
+  rollup: { file: 'rollup/dist/bin/rollup' },
+  vite: { file: 'vite/bin/vite.js' },
   peer: { file: '@huggingface/transformers/package.json' },
 }
 
 /**
- * @param {'node 22' | 'node 24' | 'bun' | 'deno' | 'jest' | 'vitest' | 'peer'} name
+ * @param {'node 22' | 'node 24' | 'bun' | 'deno' | 'jest' | 'vitest' | 'esbuild' | 'rollup' | 'vite' | 'peer'} name
  * @returns {{ path: string, skip: string | false }} `skip` is why a test cannot run; with CI=true there is no such reason but that
  *   the platform has none
  */
