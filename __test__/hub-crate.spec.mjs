@@ -121,16 +121,25 @@ withCrate('a cache of ours without links hf-hub reads with no request', async (t
   assert.deepEqual(asked(hub), [])
 })
 
+/** The large file takes a second, and one of the two has begun with it when the other one starts. */
+const TAKES = 1000
+
 for (const isOurs of [true, false]) {
-  withCrate(`both at once, ${isOurs ? 'we' : 'hf-hub'} first: both have it in the end, and the cache is sound`, async (t, place) => {
+  withCrate(`both at once, ${isOurs ? 'we' : 'hf-hub'} first: the other one waits, both have it, and the cache is sound`, async (t, place) => {
     const { hub, id, cacheDir, load, options, start } = place
-    hub.fault({ server: 'cdn' }, { rate: SIZE })
+    hub.fault({ server: 'cdn' }, { rate: SIZE / (TAKES / 1000) })
     const ours = () => loadApart(t, id, options()).said.then((said) => assertLoaded(said))
     const theirs = () => start([{ snapshot: { id } }]).said.then(([{ error }]) => assert.equal(error, undefined))
     const [first, second] = isOurs ? [ours, theirs] : [theirs, ours]
     const begun = first()
-    while (hub.count({ server: 'cdn' }) === 0) await sleep(5)
+    let isOver = false
+    begun.catch(() => {}).finally(() => (isOver = true))
+    while (!isOver && hub.count({ server: 'cdn' }) === 0) await sleep(5)
     await together([begun, second()])
+    // hf-hub does not look again whether the file is there once it has the lock. We do.
+    const times = hub.requests.filter(({ server }) => server === 'cdn').map(({ time }) => time)
+    assert.ok(times.length <= (isOurs ? 2 : 1), `${times.length} downloads`)
+    if (times.length === 2) assert.ok(times[1] - times[0] > TAKES * 0.9, `the second began after ${times[1] - times[0]} ms`)
     assertSound(cacheDir)
     hub.clear()
     await assertGives(await load())
