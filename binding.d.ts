@@ -18,14 +18,14 @@ export declare class Model {
   get warnings(): Array<string>
   /** Whether a new load would give this model: whether the files of its folder are those that were read. */
   isCurrent(): boolean
-  /** UTF-16 units of each text to pass first; 4294967295 asks for whole texts. */
-  prefix(maxLength?: number | undefined | null, truncation?: string | undefined | null): number
+  /** UTF-16 units of each text to pass first. What follows is asked for where it is needed. */
+  prefix(maxLength?: number | undefined | null): number
   /** Embeds texts. */
   embed(request: EmbedRequest, ticket: Ticket): Promise<EmbedOutcome>
   /** Scores pairs. */
   score(request: ScoreRequest, ticket: Ticket): Promise<ScoreOutcome>
-  /** Counts the tokens of whole texts, special tokens included. `continued`: part of a call that was accepted before. */
-  count(texts: Array<string>, ticket: Ticket, continued: boolean): Promise<CountOutcome>
+  /** Counts the tokens of whole texts, special tokens included. */
+  count(texts: Array<string>, ticket: Ticket, rows: RowsOf): Promise<CountOutcome>
   /**
    * Ends this handle at once. The session goes with its last holder, on another thread: freeing weights takes time, and the
    * promise is fulfilled after it.
@@ -33,15 +33,15 @@ export declare class Model {
   dispose(): Promise<void>
 }
 
-/** A call that needs longer prefixes of some texts. Nothing has run. */
+/** A call that needs more of some texts. Nothing has run. */
 export declare class Short {
   /** Indices of the texts, or documents, that were too short. */
   get texts(): Uint32Array
   /** Indices of the queries that were too short. */
   get queries(): Uint32Array
-  /** Goes on with longer prefixes, in the order of `texts`. */
+  /** Goes on with what follows the parts that were passed before, in the order of `texts`. */
   resumeEmbed(texts: Array<string>, cut: Uint8Array): Promise<EmbedOutcome>
-  /** Goes on with longer prefixes, in the order of `queries` and `texts`. */
+  /** Likewise, in the order of `queries` and `texts`. */
   resumeScore(queries: Array<string>, queriesCut: Uint8Array, documents: Array<string>, documentsCut: Uint8Array): Promise<ScoreOutcome>
 }
 
@@ -119,14 +119,14 @@ export interface EmbedReply {
   tokens: number
   /** Texts that were cut. */
   truncated: number
-  /** Longer prefixes of some texts are needed. */
+  /** More of some texts is needed. */
   short?: Short
 }
 
 /** One embedding request. */
 export interface EmbedRequest {
   texts: Array<string>
-  /** 1 where the text of the same place is only a prefix of the user's. */
+  /** 1 where more of the text of the same place follows. */
   cut: Uint8Array
   /** `'query'` or `'document'`: use that prompt. */
   task?: 'query' | 'document'
@@ -140,8 +140,7 @@ export interface EmbedRequest {
   rangesMax?: Float32Array
   truncation?: string
   maxLength?: number
-  /** Part of a call that was accepted before: not refused by the queue's bounds. */
-  continued?: boolean
+  rows: RowsOf
 }
 
 /** A model on the Hub, and the settings that lead to it. */
@@ -266,6 +265,17 @@ export interface PullRequest {
   writeLock?: string
 }
 
+/** Which of the user's texts or pairs a request holds. */
+export interface RowsOf {
+  /** What the user knows the list as, such as `texts`. */
+  list: string
+  /**
+   * Where in the list the request begins; absent for one text alone. Behind the first, the call was accepted before and is
+   * not refused by the queue's bounds.
+   */
+  first?: number
+}
+
 /** r" Of `Model.score`. */
 export interface ScoreOutcome {
   /** The result, where there is one. */
@@ -278,11 +288,9 @@ export interface ScoreOutcome {
 export interface ScoreReply {
   /** One score a pair; absent where `short` is there. */
   scores?: Float32Array
-  /** Tokens that went into the network. */
-  tokens: number
-  /** Pairs that were cut. */
-  truncated: number
-  /** Longer prefixes of some texts are needed. */
+  /** 1 for each pair that was cut; absent where `short` is there. */
+  truncated?: Uint8Array
+  /** More of some texts is needed. */
   short?: Short
 }
 
@@ -296,8 +304,7 @@ export interface ScoreRequest {
   activation?: string
   truncation?: string
   maxLength?: number
-  /** Part of a call that was accepted before. */
-  continued?: boolean
+  rows: RowsOf
 }
 
 /** The `k` rows of a block of vectors with the highest cosine similarity to `query`, best first. */
