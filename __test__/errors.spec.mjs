@@ -116,6 +116,29 @@ for (const [name, damage, codes, pattern] of damages) {
   })
 }
 
+// The tokenizer's library cuts the text into pieces of no character, and panics.
+test('a tokenizer that panics is a damaged file, and nothing is printed', async (t) => {
+  const folder = copyOf('zoo/bert-mean', t)
+  const file = path.join(folder, 'tokenizer.json')
+  const parts = readJson(file)
+  writeFileSync(file, JSON.stringify({ ...parts, pre_tokenizer: { type: 'FixedLength', length: 0 } }))
+  writeFileSync(path.join(folder, 'tokenizer_config.json'), JSON.stringify({ tokenizer_class: 'PreTrainedTokenizerFast' }))
+  const source = `
+    const { Embedder } = require(${JSON.stringify(root)})
+    const said = ({ name, code, message, cause }) => console.log(JSON.stringify({ name, code, message, cause: cause?.message }))
+    const embedder = new Embedder(${JSON.stringify(folder)})
+    embedder.embed(['text', 'river']).catch(said).then(() => embedder.tokenCounts(['text'])).catch(said)`
+  const { stdout, stderr, status } = spawnSync(process.execPath, ['-e', source], { encoding: 'utf8' })
+  assert.equal(stderr, '', 'nothing on stderr')
+  assert.equal(status, 0)
+  const errors = stdout.trim().split('\n').map((line) => JSON.parse(line))
+  assert.equal(errors.length, 2)
+  for (const { name, code, message, cause } of errors) {
+    assert.deepEqual({ name, code, cause }, { name: 'VecrankError', code: 'ERR_MODEL_INVALID', cause: 'chunk size must be non-zero' })
+    assert.match(message, /^`texts\[[01]\]`: tokenizer\.json: /)
+  }
+})
+
 test('the graph of another model gives an error, not numbers', async (t) => {
   const folder = copyOf('zoo/bert-mean', t)
   // Its vocabulary is smaller than the ids that this tokenizer gives, or its shape is another.

@@ -1,9 +1,10 @@
 // A long text that is truncated on the right costs what its first tokens cost. Limits are loose: the benchmark has the figures.
 
 import assert from 'node:assert/strict'
+import path from 'node:path'
 import { test } from 'node:test'
 import { Embedder, Reranker } from 'vecrank'
-import { assertNear, tiny } from './fixtures.mjs'
+import { assertNear, root, tiny } from './fixtures.mjs'
 
 const LENGTH = 10_000_000
 const shapes = {
@@ -63,6 +64,72 @@ test('a long prompt costs what its first tokens cost, and has a bound', async ()
   assertNear(vector, await embedder.embed(promptText), 1e-5, 'the prompt fills the limit')
   const bounded = new Embedder(folder, { maxInputChars: 5 })
   await assert.rejects(bounded.embed('text', { promptText: 'longer' }), { code: 'ERR_TOO_LONG' })
+})
+
+// Values of transformers 5.24 with tokenizers 0.23 and onnxruntime on the same files are in the Rust tests' oracle, the library itself; here
+// the shape that was cut by mistake: 8 tokens.
+test('blanks before a token that swallows them are not taken for the text', async () => {
+  for (const [name, mask] of [['extra/family-roberta', '<mask>'], ['zoo/modernbert-cls', '[MASK]'], ['zoo/xlmr-mean-prefix', '<mask>']]) {
+    const embedder = new Embedder(tiny(name))
+    const expected = await embedder.embed(`river ${mask} bridge`)
+    const tokens = await embedder.tokenCounts([`river ${mask} bridge`])
+    for (const blanks of [742, 100_000]) {
+      const text = `river${' '.repeat(blanks)}${mask} bridge`
+      assert.deepEqual(await embedder.tokenCounts([text]), tokens, `${name}: the blanks are part of ${mask}`)
+      assertNear(await embedder.embed(text), expected, 1e-5, `${name}: ${blanks} blanks`)
+      assertNear(await embedder.embed(text, { truncation: 'error' }), expected, 1e-5, `${name}: nothing is cut`)
+    }
+  }
+})
+
+const MOST = 32 * 1024 * 1024
+const fill = (unit) => unit.repeat(Math.ceil(MOST / unit.length)).slice(0, MOST)
+const endless = { 'one word': () => 'a'.repeat(MOST), blanks: () => ' '.repeat(MOST), Thai: () => fill('ภาษาไทยเป็นภาษาที่สวยงาม'), numbers: () => fill('0123456789') }
+
+for (const name of ['zoo/bert-mean', 'zoo/xlmr-mean-prefix', 'zoo/qwen3-lasttoken', 'zoo/modernbert-cls', 'extra/family-gemma', '../models/all-MiniLM-L6-v2']) {
+  const folder = name.startsWith('..') ? path.join(root, name.slice(3)) : tiny(name)
+  test(`${name}: 32 Mi characters without an end of a word`, async () => {
+    const embedder = new Embedder(folder, { threads: 1 })
+    await embedder.load()
+    for (const [shape, make] of Object.entries(endless)) {
+      const text = make()
+      const expected = await embedder.embed(text.slice(0, 24 * 2000))
+      const start = performance.now()
+      assertNear(await embedder.embed(text), expected, 1e-5, shape)
+      const time = performance.now() - start
+      assert.ok(time < 2000, `${shape}: ${time.toFixed(0)} ms`)
+    }
+    await embedder.dispose()
+  })
+}
+
+// What has to be read to its end is read in steps: with one worker, others have their turn, and a signal ends it.
+test('a text that is read to its end does not hold its worker, and its signal ends it', async () => {
+  const embedder = new Embedder(tiny('zoo/qwen3-lasttoken'), { threads: 1 })
+  await embedder.embed('warm')
+  const text = fill('for (let i = 0; i < n; i++) { swap(a, b, i); } ')
+  for (const work of [(signal) => embedder.embed(text, { truncation: 'left', signal }), (signal) => embedder.tokenCounts([text], { signal })]) {
+    const controller = new AbortController()
+    let over = false
+    const working = work(controller.signal).finally(() => (over = true))
+    working.catch(() => {})
+    const waits = []
+    for (let round = 0; round < 10; round++) {
+      const start = performance.now()
+      await embedder.embed(`river ${round}`)
+      waits.push(performance.now() - start)
+    }
+    assert.equal(over, false, 'the long text is still being read')
+    waits.sort((a, b) => a - b)
+    assert.ok(waits[5] < 500, `others waited ${waits.map((wait) => wait.toFixed(0))} ms`)
+    controller.abort()
+    await assert.rejects(working, { name: 'AbortError' })
+    const start = performance.now()
+    await embedder.embed('river')
+    const free = performance.now() - start
+    assert.ok(free < 100, `the worker was free after ${free.toFixed(0)} ms`)
+  }
+  await embedder.dispose()
 })
 
 test('truncation on the left reads the end', async () => {

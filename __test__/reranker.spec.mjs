@@ -17,10 +17,23 @@ test('documents come best first with their index and raw logit', async () => {
   for (let place = 1; place < ranking.length; place++) assert.ok(ranking[place - 1].score >= ranking[place].score)
   const logits = await reranker.score(documents.map((document) => [query, document]))
   assert.ok(logits instanceof Float32Array)
-  for (const { index, score, ...rest } of ranking) {
+  for (const { index, score, truncated, ...rest } of ranking) {
     assert.ok(Math.abs(score - logits[index]) < 1e-4)
+    assert.equal(truncated, false)
     assert.deepEqual(rest, {})
   }
+})
+
+test('a result says whether its pair was cut', async () => {
+  const { maxLength } = await reranker.info()
+  const words = (count) => 'river '.repeat(count)
+  // Three special tokens, a word of the query, and the document's: one token more than fits is cut.
+  const fits = maxLength - 4
+  for (const many of [1, 700]) {
+    const texts = Array.from({ length: many * 3 }, (_, index) => [words(fits), words(fits + 1), 'river'][index % 3])
+    for (const { index, truncated } of await reranker.rerank('river', texts)) assert.equal(truncated, index % 3 === 1, `document ${index}`)
+  }
+  assert.deepEqual((await reranker.rerank(words(1000), ['river'])).map(({ truncated }) => truncated), [true], 'the query counts as well')
 })
 
 test('topK keeps the best; more than there are is all', async () => {

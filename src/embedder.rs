@@ -88,8 +88,7 @@ fn request(
         Prompt::Text(text) => text.clone(),
         named => engine.spec.prompt(named)?.to_owned(),
     };
-    let skip =
-        if spec.include_prompt || prompt.is_empty() { 0 } else { engine.prompt_length(&prompt, limit)? };
+    let skip = if spec.include_prompt || prompt.is_empty() { 0 } else { engine.prompt_length(&prompt, limit)? };
     let head = EmbeddingHead::new(engine, spec, &options, skip)?;
     Ok(Request { inputs: Inputs::Texts { prompt, texts }, limit, head, ticket, rows })
 }

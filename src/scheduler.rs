@@ -135,14 +135,8 @@ impl Scheduler {
 
     /// Hands a stage to the workers.
     pub fn submit(&self, stage: Arc<dyn Stage>) {
-        let progress = Progress {
-            next: 0,
-            again: VecDeque::new(),
-            busy: 0,
-            queued: true,
-            outcome: Ok(()),
-            finished: false,
-        };
+        let progress =
+            Progress { next: 0, again: VecDeque::new(), busy: 0, queued: true, outcome: Ok(()), finished: false };
         let running = Arc::new(Running { stage, progress: Mutex::new(progress) });
         self.shared.lock().stages.push_back(running);
         self.shared.bell.notify_all();
@@ -416,7 +410,8 @@ mod tests {
         let steps = steps.lock().expect("lock");
         assert_eq!(steps.len(), 103, "two pieces of fifty steps, and three");
         // Turn by turn, however many steps the long one has taken.
-        let places: Vec<usize> = steps.iter().enumerate().filter(|(_, step)| *step == "short").map(|(at, _)| at).collect();
+        let places: Vec<usize> =
+            steps.iter().enumerate().filter(|(_, step)| *step == "short").map(|(at, _)| at).collect();
         assert!(places[2] < 8, "the short stage had its turns at {places:?}");
     }
 

@@ -79,7 +79,7 @@ struct Texts {
 /// A text before and after somebody has begun to read it.
 enum Text {
     Waiting(Part),
-    Reading(Reader),
+    Reading(Box<Reader>),
 }
 
 impl Text {
@@ -99,7 +99,7 @@ impl Text {
 
     fn reader(&mut self, begin: impl FnOnce(Part) -> Result<Reader>) -> Result<&mut Reader> {
         if let Text::Waiting(part) = self {
-            *self = Text::Reading(begin(std::mem::take(part))?);
+            *self = Text::Reading(Box::new(begin(std::mem::take(part))?));
         }
         match self {
             Text::Reading(reader) => Ok(reader),
@@ -138,8 +138,7 @@ impl Texts {
         if self.queries.is_empty() {
             return (rows(|parts| parts.first).collect(), Vec::new());
         }
-        let mut queries: Vec<usize> =
-            rows(|parts| parts.first).map(|row| query_of(self.queries.len(), row)).collect();
+        let mut queries: Vec<usize> = rows(|parts| parts.first).map(|row| query_of(self.queries.len(), row)).collect();
         queries.dedup();
         (rows(|parts| parts.second).collect(), queries)
     }
@@ -238,9 +237,9 @@ impl<H: Head> Stage for EncodeStage<H> {
         let Some(call) = lock(&self.call).clone() else { return Ok(Step::Done) };
         let start = Instant::now();
         let todo = &self.todo[piece];
-        let done = lock(&self.state).as_ref().map_or(todo.len(), |state| {
-            todo.iter().take_while(|row| state.is_settled(**row)).count()
-        });
+        let done = lock(&self.state)
+            .as_ref()
+            .map_or(todo.len(), |state| todo.iter().take_while(|row| state.is_settled(**row)).count());
         for row in &todo[done..] {
             loop {
                 if self.is_cancelled() {

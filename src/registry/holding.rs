@@ -66,7 +66,7 @@ mod tests {
     use std::cell::Cell;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     use super::*;
 

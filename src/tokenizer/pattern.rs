@@ -31,8 +31,11 @@ fn sight(pattern: &str, whole: bool) -> Sight {
     let mut reader = Reader { rest: pattern, ignores_case: false };
     let Some(nodes) = reader.alternatives(0).filter(|_| reader.rest.is_empty()) else { return Sight::Everything };
     let mut found = Vec::new();
-    let understood =
-        if whole { runs(&nodes, &mut found) } else { look_aheads(&nodes).into_iter().all(|inner| runs(inner, &mut found)) };
+    let understood = if whole {
+        runs(&nodes, &mut found)
+    } else {
+        look_aheads(&nodes).into_iter().all(|inner| runs(inner, &mut found))
+    };
     match (understood, found.is_empty()) {
         (false, _) => Sight::Everything,
         (true, true) => Sight::Bounded,

@@ -73,28 +73,29 @@ impl Reach {
         !self.takers.is_empty()
     }
 
-    /// Whether a token that takes the blanks before it begins the text, or may, where more follows.
-    pub(super) fn takes_blanks(&self, text: impl Iterator<Item = char> + Clone) -> bool {
+    /// Whether a token that takes the blanks before it begins the text, or may, where it `goes_on`.
+    pub(super) fn takes_blanks(&self, text: impl Iterator<Item = char> + Clone, goes_on: bool) -> bool {
         let is_met = |taker: &String| {
             let mut text = text.clone();
-            // A text that ends before the token does may go on with it. Another form of the text is compared for some tokens.
-            taker.chars().all(|letter| text.next().is_none_or(|found| found.eq_ignore_ascii_case(&letter)))
+            // Another form of the text is compared for some tokens.
+            taker.chars().all(|letter| text.next().map_or(goes_on, |found| found.eq_ignore_ascii_case(&letter)))
         };
         self.takers.iter().any(is_met)
     }
 
     /// Where the part of `text` ends that later text cannot reach, but for its last words. `next` is what is known to follow,
-    /// after blanks perhaps.
+    /// after blanks perhaps; `None` where nothing but blanks does.
     ///
     /// # Errors
     /// [`Error::TooLong`] where a pattern looks over more than it can in a reasonable time.
-    pub(super) fn safe_end(&self, text: &str, next: &str) -> Result<usize> {
+    pub(super) fn safe_end(&self, text: &str, next: Option<&str>) -> Result<usize> {
         if self.everything {
             return Ok(0);
         }
         let mut end = text.floor_char_boundary(text.len().saturating_sub(self.added));
         let solid = text[..end].trim_end().len();
-        if solid < end && self.takes_blanks(text[solid..].trim_start().chars().chain(next.chars())) {
+        let behind = text[solid..].trim_start().chars().chain(next.unwrap_or("").chars());
+        if solid < end && self.takes_blanks(behind, next.is_some()) {
             end = solid;
         }
         for expression in [&self.looks, &self.runs].into_iter().flatten() {
@@ -129,7 +130,7 @@ fn holds(expression: &SysRegex, character: char) -> bool {
 
 /// Where the run of such characters at the end of `text` starts.
 fn before(text: &str, belongs: impl Fn(char) -> bool) -> usize {
-    text.trim_end_matches(|character| belongs(character)).len()
+    text.trim_end_matches(belongs).len()
 }
 
 fn before_one(text: &str) -> usize {
@@ -155,7 +156,7 @@ mod tests {
     use super::*;
 
     fn safe(tokenizer: &Value, text: &str) -> usize {
-        Reach::of(tokenizer).expect("patterns").safe_end(text, "").expect("an end")
+        Reach::of(tokenizer).expect("patterns").safe_end(text, Some("")).expect("an end")
     }
 
     #[test]
@@ -166,8 +167,15 @@ mod tests {
         assert!(safe(&token(false), &text) > 900);
         let blanks = format!("the river{}", " ".repeat(1000));
         let reach = Reach::of(&token(true)).expect("patterns");
-        for (next, is_safe) in [("", false), ("<mas", false), ("<MASK>", false), ("bank", true), ("<mist", true)] {
-            assert_eq!(reach.safe_end(&blanks, next).expect("an end") > 900, is_safe, "{next}");
+        for (next, is_safe) in [
+            (Some(""), false),
+            (Some("<mas"), false),
+            (Some("<MASK>"), false),
+            (Some("bank"), true),
+            (Some("<mist"), true),
+            (None, true),
+        ] {
+            assert_eq!(reach.safe_end(&blanks, next).expect("an end") > 900, is_safe, "{next:?}");
         }
     }
 
@@ -177,7 +185,8 @@ mod tests {
             { "type": "Split", "pattern": { "Regex": r"\d{1,3}(?=(?:\d{3})*(?!\d))" }, "behavior": "Isolated" },
         ] } });
         assert_eq!(safe(&tokenizer, &format!("it is {}", "1".repeat(500))), "it i".len());
-        let error = Reach::of(&tokenizer).expect("patterns").safe_end(&"1".repeat(50_000), "").expect_err("too far");
+        let error =
+            Reach::of(&tokenizer).expect("patterns").safe_end(&"1".repeat(50_000), Some("")).expect_err("too far");
         assert_eq!(error.code(), "ERR_TOO_LONG");
     }
 

@@ -190,23 +190,26 @@ impl Reader {
         Ok(())
     }
 
+    /// Bytes of blanks that come next, where it matters what stands behind them. Those that were seen are not looked at again.
+    fn blanks(&mut self, tokenizer: &Tokenizer) -> usize {
+        self.solid = self.solid.max(self.taken);
+        if tokenizer.reach.waits_behind_blanks() {
+            self.solid = self.ahead.len() - self.ahead[self.solid..].trim_start().len();
+        }
+        self.solid - self.taken
+    }
+
     /// Some added tokens take the blanks before them, so it counts what stands behind blanks: it is looked for without
     /// tokenising them. False where more text is needed for that.
     fn looks_behind_blanks(&mut self, tokenizer: &Tokenizer) -> bool {
-        if !tokenizer.reach.waits_behind_blanks() {
-            self.solid = self.taken;
-            return true;
-        }
-        let from = self.solid.max(self.taken);
-        self.solid = self.ahead.len() - self.ahead[from..].trim_start().len();
-        let blanks = self.solid - self.taken;
+        let blanks = self.blanks(tokenizer);
         if blanks <= LONG_BLANKS {
             return true;
         }
         if self.solid == self.ahead.len() {
             return !self.cut;
         }
-        if tokenizer.reach.takes_blanks(self.ahead[self.solid..].chars()) {
+        if tokenizer.reach.takes_blanks(self.ahead[self.solid..].chars(), self.cut) {
             // They are taken, however many there are.
             self.taken = self.ahead.ceil_char_boundary(self.solid - LONG_BLANKS);
         }
@@ -239,8 +242,8 @@ impl Reader {
             self.over = true;
             return Ok(());
         }
-        // Blanks between what is open and what follows do not count.
-        let next = &self.ahead[self.solid.max(self.taken)..];
+        self.blanks(tokenizer);
+        let next = Some(&self.ahead[self.solid..]).filter(|next: &&str| self.cut || !next.is_empty());
         let settled = tokenizer.settled(&self.open.text, next, &pieces, from)?;
         pieces[from..settled].iter().for_each(|piece| self.kept.push(piece.id));
         if settled > from {
@@ -253,6 +256,7 @@ impl Reader {
     /// Before more text comes: what is final is kept as ids alone, and a stretch that gives no tokens is shortened.
     fn let_go(&mut self, tokenizer: &Tokenizer) -> Result<()> {
         let Open { text, known, pieces, settled, stretch } = &mut self.open;
+        *stretch = None;
         if text.len() <= FIRST_STEP / 4 {
             return Ok(());
         }

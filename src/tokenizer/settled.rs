@@ -29,14 +29,14 @@ pub(super) fn ends(model: &ModelWrapper) -> Option<usize> {
 
 impl Tokenizer {
     /// How many of `pieces`, the tokens of `text`, are final where more text follows; at least `from`. `next` is what is known
-    /// of it.
+    /// of it (`None`: it is blank).
     ///
     /// A pre-tokenizer splits text into words from left to right and looks ahead by less than one word, but for what
     /// `reach.rs` knows; tokens never cross words. So all words but the last two are final.
     ///
     /// # Errors
     /// Those of [`Tokenizer::pieces`] and [`super::reach::Reach::safe_end`].
-    pub(super) fn settled(&self, text: &str, next: &str, pieces: &[Piece], from: usize) -> Result<usize> {
+    pub(super) fn settled(&self, text: &str, next: Option<&str>, pieces: &[Piece], from: usize) -> Result<usize> {
         let Some(last) = pieces.last().map(|piece| piece.word) else { return Ok(from) };
         let end = self.reach.safe_end(text, next)?;
         let by_words =

@@ -52,7 +52,8 @@ impl Stretch {
             return Ok(Shortened::default());
         }
         let characters: HashSet<char> = text[start..end].chars().collect();
-        let goes_on = end == text.len() && token.is_none_or(|id| stays_one_token(tokenizer, id, &characters, &text[start..from]));
+        let goes_on =
+            end == text.len() && token.is_none_or(|id| stays_one_token(tokenizer, id, &characters, &text[start..from]));
         Ok(Shortened { shorter: Some((shorter, again)), stretch: goes_on.then_some(Stretch { characters, kept }) })
     }
 

@@ -103,7 +103,9 @@ fn kind(step: &Value) -> &str {
 /// Whether a normaliser never joins what a blank parts.
 fn is_by_character(step: &Value) -> bool {
     match kind(step) {
-        "BertNormalizer" | "NFC" | "NFD" | "NFKC" | "NFKD" | "Lowercase" | "StripAccents" | "Nmt" | "Precompiled" => true,
+        "BertNormalizer" | "NFC" | "NFD" | "NFKC" | "NFKD" | "Lowercase" | "StripAccents" | "Nmt" | "Precompiled" => {
+            true
+        }
         // Runs of blanks to one, as ALBERT, XLM-RoBERTa and others do.
         "Replace" => {
             let pattern = step.get("pattern").and_then(|pattern| pattern.get("Regex")).and_then(Value::as_str);
