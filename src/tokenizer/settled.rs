@@ -56,26 +56,35 @@ impl Tokenizer {
 
     /// Whether the first `at` tokens of one long word (Chinese under SentencePiece, say) are final.
     ///
-    /// A unigram model takes the best path through the word. The best path of the whole text crosses some boundary in
-    /// the last `ends` characters before any point, and up to a boundary it is the best path of the text before it. So
-    /// where the texts that end at each of these boundaries all pass through one place, the whole text's path does too.
-    /// BPE has no such theorem, but merges that reach across the margin would need a chain of them.
+    /// A unigram model takes the best path through the word, and its pieces have at most `ends` characters. So the best path of
+    /// the whole text crosses a boundary among any `ends` places that follow each other: some place behind the one at `at`, and
+    /// some place well before it. Between two boundaries it is the best path of the text between them. So where the best paths
+    /// from each of the places before to each of the places behind all pass through the one at `at`, the whole text's path does
+    /// too. BPE has no such theorem, but merges that reach across the margin would need a chain of them.
     fn ends_agree(&self, text: &str, pieces: &[Piece], at: usize, end: usize) -> Result<bool> {
         let Some(ends) = self.ends else { return Ok(false) };
         let place = pieces[at - 1].end;
         let wanted = &pieces[at.saturating_sub(AGREEING)..at];
-        let earliest = at.saturating_sub(2 * MARGIN);
-        let start = (1..=earliest).rev().take(AGREEING).find(|at| pieces[*at].start >= pieces[at - 1].end);
-        let start = start.map_or(0, |start| pieces[start - 1].end);
+        // What stands before the text is final, so its beginning is a boundary, and the only one that is needed.
+        let starts: Vec<usize> = match at.checked_sub(2 * MARGIN + ends) {
+            Some(earliest) if earliest > 0 => {
+                let from = pieces[earliest].start;
+                text[from..place].char_indices().take(ends).map(|(at, _)| from + at).collect()
+            }
+            _ => vec![0],
+        };
         let boundaries = text[..end].char_indices().rev().map(|(at, _)| at).take(ends);
-        for boundary in std::iter::once(end).chain(boundaries).take_while(|boundary| *boundary > place) {
-            let shorter = self.pieces(&text[start..boundary])?;
-            let count = shorter.partition_point(|piece| piece.end + start <= place);
-            let passes = count >= wanted.len()
-                && shorter[count - 1].end + start == place
-                && shorter[count - wanted.len()..count].iter().zip(wanted).all(|(here, there)| here.id == there.id);
-            if !passes {
-                return Ok(false);
+        let boundaries = std::iter::once(end).chain(boundaries).take_while(|boundary| *boundary > place);
+        for boundary in boundaries {
+            for start in &starts {
+                let between = self.pieces(&text[*start..boundary])?;
+                let count = between.partition_point(|piece| piece.end + start <= place);
+                let passes = count >= wanted.len()
+                    && between[count - 1].end + start == place
+                    && between[count - wanted.len()..count].iter().zip(wanted).all(|(here, there)| here.id == there.id);
+                if !passes {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)

@@ -343,6 +343,35 @@ fn a_number_that_is_grouped_from_its_end_is_read_to_its_end() {
     assert_eq!(error.code(), "ERR_TOO_LONG", "{error}");
 }
 
+/// `ababab…` is all `ab` where its length is even, and `a` and then all `ba` where it is odd: the end decides the first token.
+#[test]
+fn an_end_that_decides_the_beginning_is_waited_for() {
+    let (tokenizer, library) = altered("zoo/xlmr-mean-prefix", |json| {
+        *json = serde_json::json!({ "version": "1.0", "added_tokens": [], "model": {
+            "type": "Unigram", "unk_id": 0, "byte_fallback": false,
+            "vocab": [["<unk>", 0.0], ["ab", -1.0], ["ba", -0.999], ["a", -5.0], ["b", -5.0]],
+        } });
+    });
+    let mut firsts = Vec::new();
+    for length in 600..640 {
+        let text = &"ab".repeat(length)[..length];
+        let expected = slow(&library, text, 20);
+        for first in [250, 251, 400, 401] {
+            let (row, _) = by_parts(&tokenizer, text, right(20), first).unwrap();
+            assert_eq!((&row.ids, row.truncated), (&expected.0, expected.1), "{length} letters, {first} at first");
+        }
+        firsts.push(expected.0[0]);
+    }
+    for length in [30_000, 30_001] {
+        let text = &"ab".repeat(length)[..length];
+        let left = Limit { tokens: 20, truncation: Truncation::Left };
+        let all = library.encode(text, true).unwrap().get_ids().to_vec();
+        let row = zoo::row(&tokenizer, Part::whole(text), left);
+        assert_eq!(row.ids, all[all.len() - 20..], "the end of {length} letters");
+    }
+    assert!(firsts.contains(&1) && firsts.contains(&3), "both ways occur: {firsts:?}");
+}
+
 /// No step may take long, and what gives no tokens is passed over: 32 Mi characters of it in less than two seconds, which is
 /// far more than it takes and far less than without.
 #[test]
