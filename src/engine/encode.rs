@@ -127,6 +127,8 @@ impl Texts {
             return tokenizer.read(own.reader(begin)?, limit);
         }
         let begin = |part| tokenizer.reader(part, limit, true);
+        // Before the query is taken, so that the documents of a call are read side by side.
+        tokenizer.begin(own.reader(begin)?)?;
         let mut query = lock(&self.queries[query_of(self.queries.len(), row)]);
         tokenizer.read_pair(query.reader(begin)?, own.reader(begin)?, limit)
     }

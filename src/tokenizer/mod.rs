@@ -156,6 +156,14 @@ impl Tokenizer {
         Reader::new(Part::whole(text), Keep::First(0))
     }
 
+    /// The first step of a text, which every text needs.
+    ///
+    /// # Errors
+    /// [`Error::ModelInvalid`] where the tokenizer fails.
+    pub fn begin(&self, reader: &mut Reader) -> Result<()> {
+        if reader.is_untouched() { reader.step(self) } else { Ok(()) }
+    }
+
     /// Reads on by a step at most, towards the tokens of a text.
     ///
     /// # Errors

@@ -116,6 +116,11 @@ impl Reader {
         self.over
     }
 
+    /// Whether no step has been taken.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.read == 0 && !self.over && !self.starved
+    }
+
     /// Whether it cannot go on before the caller hands over more.
     pub(super) fn is_starved(&self) -> bool {
         self.starved
@@ -147,8 +152,7 @@ impl Reader {
     /// # Errors
     /// Those of [`Tokenizer::pieces`]; [`Error::TooLong`] where no end of a step can be told.
     pub(super) fn step(&mut self, tokenizer: &Tokenizer) -> Result<()> {
-        let is_untouched = self.read == 0 && self.open.text.is_empty();
-        if is_untouched && !self.cut && self.waiting() <= FIRST_STEP {
+        if self.is_untouched() && !self.cut && self.waiting() <= FIRST_STEP {
             for id in tokenizer.ids(&self.ahead[self.taken..])? {
                 self.kept.push(id);
             }
