@@ -3,6 +3,7 @@
 
 const MODEL = { irVersion: 1, graph: 7, opsetImport: 8 }
 const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 }
+const TENSOR = { name: 8, data: 9 }
 const NODE = { input: 1, output: 2, operator: 4, attribute: 5, domain: 7 }
 
 function varint(number) {
@@ -91,6 +92,24 @@ export function withName(model, from, to) {
   })
 }
 
+/** The numbers of the initializer whose name ends so, after `change(bytes)` has worked on a copy of them. */
+export function withNumbers(model, ending, change) {
+  let isDone = false
+  const result = changed(model, MODEL.graph, (graph) =>
+    changed(graph, GRAPH.initializer, (initializer) => {
+      if (!textOf(initializer, TENSOR.name).endsWith(ending)) return undefined
+      isDone = true
+      return changed(initializer, TENSOR.data, (data) => {
+        const numbers = Buffer.from(data)
+        change(numbers)
+        return numbers
+      })
+    }),
+  )
+  if (!isDone) throw new Error(`No initializer's name ends with ${ending}`)
+  return result
+}
+
 /** Declares other shapes of inputs: `{ input_ids: [1, 16] }`; a text is an open axis. */
 export function withShapes(model, shapes) {
   return changed(model, MODEL.graph, (graph) =>
@@ -124,7 +143,7 @@ function node(operator, inputs, outputs, ...attributes) {
 }
 
 function tensor(name, type, dimensions, data) {
-  return Buffer.concat([...dimensions.map((size) => field(1, size)), field(2, type), field(8, name), field(9, data)])
+  return Buffer.concat([...dimensions.map((size) => field(1, size)), field(2, type), field(TENSOR.name, name), field(TENSOR.data, data)])
 }
 
 /**

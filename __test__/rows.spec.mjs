@@ -6,6 +6,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { Embedder, Reranker } from 'vecrank'
 import { copyOf, failure, readJson, tiny } from './fixtures.mjs'
+import { withNumbers } from './onnx.mjs'
 
 const GOOD = 'the river'
 const BAD = 'museum'
@@ -13,27 +14,12 @@ const BAD = 'museum'
 /** A copy of a model whose network gives NaN for texts with the word `BAD`: its row of the word embeddings is NaN. */
 function poisoned(name, t) {
   const folder = copyOf(name, t)
-  const file = path.join(folder, 'onnx', 'model.onnx')
-  const bytes = readFileSync(file)
   const id = readJson(path.join(folder, 'tokenizer.json')).model.vocab[BAD]
   assert.ok(id > 0, `"${BAD}" is a word of the vocabulary`)
-  const tensor = 'word_embeddings.weight'
-  // In an ONNX file the tensor's name is followed by its numbers: the tag of field 9, their length, and they themselves.
-  let at = bytes.lastIndexOf(tensor) + tensor.length
-  for (let from = 0; bytes[at] !== 0x4a; from = at) {
-    at = bytes.indexOf(tensor, from) + tensor.length
-    assert.ok(at > from, 'the word embeddings are in the file')
-  }
-  at++
-  let length = 0
-  for (let shift = 0; ; shift += 7, at++) {
-    length += (bytes[at] & 0x7f) * 2 ** shift
-    if (bytes[at] < 0x80) break
-  }
-  const { vocab_size: rows } = readJson(path.join(folder, 'config.json'))
-  const width = length / rows
-  bytes.fill(0xff, at + 1 + id * width, at + 1 + (id + 1) * width)
-  writeFileSync(file, bytes)
+  const { hidden_size: width } = readJson(path.join(folder, 'config.json'))
+  const file = path.join(folder, 'onnx', 'model.onnx')
+  const bytes = width * Float32Array.BYTES_PER_ELEMENT
+  writeFileSync(file, withNumbers(readFileSync(file), 'word_embeddings.weight', (table) => table.fill(0xff, id * bytes, (id + 1) * bytes)))
   return folder
 }
 

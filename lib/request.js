@@ -98,16 +98,22 @@ async function inLanes(chunks, call, task) {
   await Promise.all(Array.from({ length: Math.min(LANES, chunks.length) }, lane))
 }
 
-/** One chunk of embeddings; hands over more of the texts until the addon has enough. */
+/** The reply to a request for parts of `units`: hands over more with `resume(short, size)` until the addon has enough. */
+async function untilEnough(units, request, resume) {
+  let reply = unwrap(await request)
+  for (const sizes = growing(units); reply.short; ) reply = unwrap(await resume(reply.short, sizes.next().value))
+  return reply
+}
+
+/** One chunk of embeddings. */
 async function embedChunk(model, texts, request, units, call) {
   const parts = new Parts(texts)
   const first = parts.next(units)
-  let reply = unwrap(await model.embed({ ...request, texts: first.parts, cut: first.cut }, call.ticket))
-  for (const size of growing(units)) {
-    if (!reply.short) break
-    const more = parts.next(size, reply.short.texts)
-    reply = unwrap(await reply.short.resumeEmbed(more.parts, more.cut))
-  }
+  const asked = model.embed({ ...request, texts: first.parts, cut: first.cut }, call.ticket)
+  const reply = await untilEnough(units, asked, (short, size) => {
+    const more = parts.next(size, short.texts)
+    return short.resumeEmbed(more.parts, more.cut)
+  })
   reply.data = owned(reply.data)
   return reply
 }
@@ -126,14 +132,11 @@ async function scoreChunk(model, queries, documents, request, units, call) {
   const query = new Parts(queries)
   const document = new Parts(documents)
   const [q, d] = [query.next(units), document.next(units)]
-  const first = { ...request, queries: q.parts, queriesCut: q.cut, documents: d.parts, documentsCut: d.cut }
-  let reply = unwrap(await model.score(first, call.ticket))
-  for (const size of growing(units)) {
-    if (!reply.short) break
-    const [moreQ, moreD] = [query.next(size, reply.short.queries), document.next(size, reply.short.texts)]
-    reply = unwrap(await reply.short.resumeScore(moreQ.parts, moreQ.cut, moreD.parts, moreD.cut))
-  }
-  return reply
+  const asked = model.score({ ...request, queries: q.parts, queriesCut: q.cut, documents: d.parts, documentsCut: d.cut }, call.ticket)
+  return untilEnough(units, asked, (short, size) => {
+    const [moreQ, moreD] = [query.next(size, short.queries), document.next(size, short.texts)]
+    return short.resumeScore(moreQ.parts, moreQ.cut, moreD.parts, moreD.cut)
+  })
 }
 
 /**
@@ -162,7 +165,7 @@ async function scoreAll(model, list, queries, documents, request, call) {
   const units = unitsOf(model, request)
   await inLanes(chunksOf(documents, units), call, async ({ from, to }) => {
     // A single query stays one string for the whole chunk: the addon reads it once.
-    const own = list === 'documents' ? queries : queries.slice(from, to)
+    const own = queries.length === 1 ? queries : queries.slice(from, to)
     const reply = await scoreChunk(model, own, documents.slice(from, to), { ...request, rows: { list, first: from } }, units, call)
     scores.set(reply.scores, from)
     truncated.set(reply.truncated, from)

@@ -30,7 +30,7 @@ function versionOf(rustc, env) {
 
 function debianRust(add) {
   const advice =
-    `Debian 12 has these packages among its security updates (deb.debian.org/debian-security bookworm-security main). On another system, with rustup:\n\n  ${add}\n\n` +
+    `Debian 12 has these packages among its security updates (suite bookworm-security). On another system, with rustup:\n\n  ${add}\n\n` +
     'which is taken instead. Where the archive has renamed them, mend the list in scripts/rust.mjs: apt-cache search rust'
   const home = unpacked({ name: 'rust', packages: ['rustc-web', 'libstd-rust-web-dev', 'rust-web-src', 'rust-web-clippy'], advice })
   const usr = join(home, 'usr')
