@@ -1,7 +1,7 @@
-//! Panics of code that is not ours, without a word on the user's stderr.
+//! Panics that become errors: they never end the user's process.
 //!
-//! Files that somebody crafted make the crates that read them panic. The panic is caught where the crate is called and
-//! becomes an error that names the file; Rust's own report ("thread 'vecrank-0' panicked at …") would only alarm.
+//! One of ours is a bug and reported as such. One of a crate that reads what somebody crafted says that the file is damaged;
+//! Rust's own report of it on stderr ("thread 'vecrank-0' panicked at …") would only alarm, so it is not made.
 
 #![allow(
     clippy::missing_const_for_thread_local,
@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
-use crate::error::panic_message;
+use crate::error::{Error, Result, panic_message};
 
 thread_local! {
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
@@ -38,4 +38,12 @@ pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let outcome = catch_unwind(AssertUnwindSafe(work));
     IS_QUIET.set(before);
     outcome.map_err(|payload| panic_message(payload.as_ref()))
+}
+
+/// The result of `work`; a panic is [`Error::Internal`].
+///
+/// # Errors
+/// Those of `work`.
+pub(crate) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Internal(panic_message(panic.as_ref()))))
 }

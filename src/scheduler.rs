@@ -6,10 +6,10 @@
 //! are not done.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::error::{Error, Result, panic_message};
+use crate::error::{Error, Result};
+use crate::panic::caught;
 
 /// Hostile tokenizers recurse; the default of 2 MiB is too little for them.
 const STACK_BYTES: usize = 8 << 20;
@@ -272,10 +272,6 @@ impl Running {
             Ok(())
         });
     }
-}
-
-fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Internal(panic_message(panic.as_ref()))))
 }
 
 #[cfg(test)]

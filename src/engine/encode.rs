@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::request::{estimate, query_of};
+use super::request::query_of;
 use super::run::RunStage;
 use super::{Answer, Engine, Head, Inputs, Request, Rows, Ticket, lock};
 use crate::error::{Error, Result};
@@ -16,7 +16,27 @@ use crate::tokenizer::{Limit, Part, Reader, ShortParts, TokenRow, Tokenizer, Tur
 const TEXTS_PER_PIECE: usize = 16;
 const BYTES_PER_PIECE: usize = 64 << 10;
 /// How long a worker stays with a piece that goes on.
-pub(super) const TURN: Duration = Duration::from_millis(20);
+const TURN: Duration = Duration::from_millis(20);
+
+/// Steps until there is an answer, or until the turn that began at `start` is over: then [`Turn::Again`].
+///
+/// # Errors
+/// Those of `step`, and [`Error::Cancelled`].
+pub(super) fn take_turn<T>(
+    start: Instant,
+    ticket: &Ticket,
+    mut step: impl FnMut() -> Result<Turn<T>>,
+) -> Result<Turn<T>> {
+    loop {
+        if ticket.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let turn = step()?;
+        if !matches!(turn, Turn::Again) || start.elapsed() >= TURN {
+            return Ok(turn);
+        }
+    }
+}
 
 /// A call on its way.
 pub(super) struct Call<H> {
@@ -34,8 +54,11 @@ pub(super) struct Call<H> {
 }
 
 impl<H: Head> Call<H> {
-    pub fn new(engine: Arc<Engine>, request: Request<H>, admission: Admission) -> Self {
-        Call {
+    /// # Errors
+    /// Those of [`Tokenizer::reader`].
+    pub fn new(engine: Arc<Engine>, request: Request<H>, admission: Admission) -> Result<Self> {
+        let texts = Texts::new(request.inputs, &engine.tokenizer, request.limit)?;
+        Ok(Call {
             engine,
             head: request.head,
             ticket: request.ticket,
@@ -43,8 +66,8 @@ impl<H: Head> Call<H> {
             admission: Mutex::new(Some(admission)),
             rows: Vec::new(),
             limit: request.limit,
-            texts: Texts::new(request.inputs),
-        }
+            texts,
+        })
     }
 
     /// Turns the texts into tokens, then runs.
@@ -59,7 +82,7 @@ impl<H: Head> Call<H> {
         let todo = (0..rows.len()).filter(|row| rows[*row].is_none());
         let stage = EncodeStage {
             ticket: self.ticket.clone(),
-            todo: pieces(todo, |row| lock(&self.texts.own[row]).bytes()),
+            todo: pieces(todo, |row| lock(&self.texts.own[row]).waiting()),
             state: Mutex::new(Some(EncodeState { short: vec![None; rows.len()], rows, reply })),
             call: Mutex::new(Some(Arc::new(self))),
         };
@@ -68,69 +91,37 @@ impl<H: Head> Call<H> {
 }
 
 /// A call's texts, as far as they have been read.
+#[derive(Default)]
 struct Texts {
-    prompt: String,
     /// One for all pairs, or one for each; none for single texts.
-    queries: Vec<Mutex<Text>>,
+    queries: Vec<Mutex<Reader>>,
     /// The texts, or the pairs' second ones.
-    own: Vec<Mutex<Text>>,
-}
-
-/// A text before and after somebody has begun to read it.
-enum Text {
-    Waiting(Part),
-    Reading(Box<Reader>),
-}
-
-impl Text {
-    fn bytes(&self) -> usize {
-        match self {
-            Text::Waiting(part) => part.text.len(),
-            Text::Reading(reader) => reader.waiting(),
-        }
-    }
-
-    fn resume(&mut self, part: Part) {
-        match self {
-            Text::Waiting(_) => *self = Text::Waiting(part),
-            Text::Reading(reader) => reader.resume(&part),
-        }
-    }
-
-    fn reader(&mut self, begin: impl FnOnce(Part) -> Result<Reader>) -> Result<&mut Reader> {
-        if let Text::Waiting(part) = self {
-            *self = Text::Reading(Box::new(begin(std::mem::take(part))?));
-        }
-        match self {
-            Text::Reading(reader) => Ok(reader),
-            Text::Waiting(_) => Err(Error::Internal("a text that is read waits".into())),
-        }
-    }
+    own: Vec<Mutex<Reader>>,
 }
 
 impl Texts {
-    fn new(inputs: Inputs) -> Self {
-        let waiting = |parts: Vec<Part>| parts.into_iter().map(|part| Mutex::new(Text::Waiting(part))).collect();
-        match inputs {
-            Inputs::Texts { prompt, texts } => Texts { prompt, queries: Vec::new(), own: waiting(texts) },
+    fn new(inputs: Inputs, tokenizer: &Tokenizer, limit: Limit) -> Result<Self> {
+        let readers = |prompt: String, parts: Vec<Part>, pair| -> Result<Vec<Mutex<Reader>>> {
+            let prompt = Arc::from(prompt);
+            parts.into_iter().map(|part| Ok(Mutex::new(tokenizer.reader(&prompt, part, limit, pair)?))).collect()
+        };
+        Ok(match inputs {
+            Inputs::Texts { prompt, texts } => Texts { queries: Vec::new(), own: readers(prompt, texts, false)? },
             Inputs::Pairs { queries, documents } => {
-                Texts { prompt: String::new(), queries: waiting(queries), own: waiting(documents) }
+                Texts { queries: readers(String::new(), queries, true)?, own: readers(String::new(), documents, true)? }
             }
-        }
+        })
     }
 
     /// A step of the row. A query that belongs to all rows is read once, by whoever needs it first.
     fn step(&self, row: usize, tokenizer: &Tokenizer, limit: Limit) -> Result<Turn<TokenRow>> {
         let mut own = lock(&self.own[row]);
         if self.queries.is_empty() {
-            let begin = |part: Part| tokenizer.reader(part.behind(&self.prompt), limit, false);
-            return tokenizer.read(own.reader(begin)?, limit);
+            return tokenizer.read(&mut own, limit);
         }
-        let begin = |part| tokenizer.reader(part, limit, true);
         // Before the query is taken, so that the documents of a call are read side by side.
-        tokenizer.begin(own.reader(begin)?)?;
-        let mut query = lock(&self.queries[query_of(self.queries.len(), row)]);
-        tokenizer.read_pair(query.reader(begin)?, own.reader(begin)?, limit)
+        tokenizer.begin(&mut own)?;
+        tokenizer.read_pair(&mut lock(&self.queries[query_of(self.queries.len(), row)]), &mut own, limit)
     }
 
     fn short(&self, short: &[Option<ShortParts>]) -> (Vec<usize>, Vec<usize>) {
@@ -200,10 +191,10 @@ impl<H: Head> Short<H> {
             ))));
         }
         for (at, part) in self.texts.iter().zip(texts) {
-            lock(&self.call.texts.own[*at]).resume(part);
+            lock(&self.call.texts.own[*at]).resume(&part);
         }
         for (at, part) in self.queries.iter().zip(queries) {
-            lock(&self.call.texts.queries[*at]).resume(part);
+            lock(&self.call.texts.queries[*at]).resume(&part);
         }
         self.call.go_on(self.rows, reply);
     }
@@ -243,19 +234,17 @@ impl<H: Head> Stage for EncodeStage<H> {
             .as_ref()
             .map_or(todo.len(), |state| todo.iter().take_while(|row| state.is_settled(**row)).count());
         for row in &todo[done..] {
-            loop {
-                if self.is_cancelled() {
-                    return Err(Error::Cancelled);
-                }
+            let step = || {
                 let turn = call.texts.step(*row, &call.engine.tokenizer, call.limit);
-                let mut state = lock(&self.state);
-                match (turn.map_err(|error| error.of(call.names.name(*row)))?, state.as_mut()) {
-                    (_, None) => return Ok(Step::Done),
-                    (Turn::Ready(tokens), Some(state)) => break state.rows[*row] = Some(tokens),
-                    (Turn::Short(parts), Some(state)) => break state.short[*row] = Some(parts),
-                    (Turn::Again, _) if start.elapsed() >= TURN => return Ok(Step::Again),
-                    (Turn::Again, _) => {}
-                }
+                turn.map_err(|error| error.of(call.names.name(*row)))
+            };
+            let turn = take_turn(start, &self.ticket, step)?;
+            let mut state = lock(&self.state);
+            match (turn, state.as_mut()) {
+                (Turn::Ready(tokens), Some(state)) => state.rows[*row] = Some(tokens),
+                (Turn::Short(parts), Some(state)) => state.short[*row] = Some(parts),
+                (Turn::Again, _) => return Ok(Step::Again),
+                (_, None) => return Ok(Step::Done),
             }
         }
         Ok(Step::Done)
@@ -274,74 +263,8 @@ impl<H: Head> Stage for EncodeStage<H> {
             return state.reply.send(Ok(Answer::Short(Box::new(short))));
         }
         call.rows = state.rows.into_iter().flatten().collect();
-        call.texts = Texts { prompt: String::new(), queries: Vec::new(), own: Vec::new() };
+        call.texts = Texts::default();
         RunStage::submit(call, state.reply);
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.ticket.is_cancelled()
-    }
-}
-
-/// Counts tokens.
-pub(super) struct CountStage {
-    engine: Arc<Engine>,
-    texts: Vec<Mutex<Text>>,
-    ticket: Ticket,
-    names: Rows,
-    /// Held while the call waits.
-    admission: Mutex<Option<Admission>>,
-    counts: Mutex<Vec<u32>>,
-    reply: Mutex<Option<Reply<Vec<u32>>>>,
-}
-
-impl CountStage {
-    /// Counts the tokens of whole texts.
-    pub fn submit(engine: &Arc<Engine>, texts: Vec<String>, ticket: Ticket, names: Rows, reply: Reply<Vec<u32>>) {
-        let tokens = texts.iter().map(|text| estimate(text.len())).fold(0, usize::saturating_add);
-        let admission = match engine.scheduler.admit(tokens, names.is_continued()) {
-            Ok(admission) => Mutex::new(Some(admission)),
-            Err(error) => return reply.send(Err(error)),
-        };
-        let counts = Mutex::new(vec![0; texts.len()]);
-        let texts = texts.into_iter().map(|text| Mutex::new(Text::Waiting(Part::whole(text)))).collect();
-        let reply = Mutex::new(Some(reply));
-        let stage = CountStage { engine: engine.clone(), texts, ticket, names, admission, counts, reply };
-        engine.scheduler.submit(Arc::new(stage));
-    }
-}
-
-impl Stage for CountStage {
-    fn pieces(&self) -> usize {
-        self.texts.len()
-    }
-
-    fn perform(&self, piece: usize) -> Result<Step> {
-        drop(lock(&self.admission).take());
-        let start = Instant::now();
-        let tokenizer = &self.engine.tokenizer;
-        let mut text = lock(&self.texts[piece]);
-        let reader = text.reader(|part| Ok(tokenizer.counter(part.text)))?;
-        loop {
-            let turn = tokenizer.read_count(reader).map_err(|error| error.of(self.names.name(piece)))?;
-            if let Turn::Ready(count) = turn {
-                lock(&self.counts)[piece] = u32::try_from(count).unwrap_or(u32::MAX);
-                return Ok(Step::Done);
-            }
-            if self.is_cancelled() {
-                return Err(Error::Cancelled);
-            }
-            if start.elapsed() >= TURN {
-                return Ok(Step::Again);
-            }
-        }
-    }
-
-    fn finish(&self, outcome: Result<()>) {
-        let counts = std::mem::take(&mut *lock(&self.counts));
-        if let Some(reply) = lock(&self.reply).take() {
-            reply.send(outcome.map(|()| counts));
-        }
     }
 
     fn is_cancelled(&self) -> bool {

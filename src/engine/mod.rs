@@ -1,6 +1,7 @@
 //! A loaded model and the way of a call through it: tokens, batches, runs, answer. Both products share it; they differ
 //! in their [`Inputs`] and their [`Head`].
 
+mod count;
 mod encode;
 mod request;
 mod run;
@@ -10,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use encode::Short;
 pub use request::{Answer, Counted, Head, Inputs, Request, Rows, Ticket};
 
-use self::encode::{Call, CountStage};
+use self::count::CountStage;
+use self::encode::Call;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::files::ModelFolder;
@@ -159,7 +161,10 @@ impl Engine {
             Ok(admission) => admission,
             Err(error) => return reply.send(Err(error)),
         };
-        Call::new(self.clone(), request, admission).encode(reply);
+        match Call::new(self.clone(), request, admission) {
+            Ok(call) => call.encode(reply),
+            Err(error) => reply.send(Err(error)),
+        }
     }
 
     /// Counts the tokens of whole texts, special tokens included, before truncation.

@@ -1,11 +1,11 @@
 //! A loaded model with the look of its files, so that it is known when they have been replaced.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::engine::Engine;
-use crate::error::{Error, Result, panic_message};
+use crate::error::{Error, Result};
 use crate::files::{ModelFolder, Seen};
+use crate::panic::caught;
 
 /// How often a load is begun whose files are replaced while it reads them.
 const ATTEMPTS: usize = 3;
@@ -26,10 +26,6 @@ impl Holding {
     pub fn is_current(&self) -> bool {
         self.seen.changed().is_none()
     }
-}
-
-pub(super) fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Internal(panic_message(panic.as_ref()))))
 }
 
 /// Loads what `folder` opens, and gives with it what the files looked like. The look is taken before a file is read and again
@@ -64,9 +60,8 @@ pub(super) fn steadily<T>(
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 

@@ -18,13 +18,14 @@ use once_cell::sync::Lazy;
 
 pub use holding::Holding;
 
-use self::holding::{caught, steadily};
+use self::holding::steadily;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::files::{ModelFolder, one_name};
 use crate::hub::{self, Given, Lends, ModelId, Revision, Settings};
 use crate::loading::{FileProgress, Loading};
 use crate::options::{LoadOptions, Product};
+use crate::panic::caught;
 use crate::reply::Reply;
 
 /// Where a model is looked for.

@@ -13,6 +13,9 @@ mod share;
 mod stretch;
 mod words;
 
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
+
 use serde::Deserialize;
 use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
 use tokenizers::{Encoding as Tokens, Model, OffsetType, PostProcessor, PreTokenizer, Token};
@@ -41,13 +44,6 @@ impl Part {
     #[must_use]
     pub fn whole(text: impl Into<String>) -> Self {
         Part { text: text.into(), cut: false }
-    }
-
-    /// Another text before this one.
-    #[must_use]
-    pub fn behind(mut self, prompt: &str) -> Self {
-        self.text.insert_str(0, prompt);
-        self
     }
 }
 
@@ -91,6 +87,11 @@ struct Piece {
     end: usize,
 }
 
+/// Whether the tokens are the same, wherever they stand.
+fn same_ids(here: &[Piece], there: &[Piece]) -> bool {
+    here.iter().map(|piece| piece.id).eq(there.iter().map(|piece| piece.id))
+}
+
 /// What a call wants of its texts' tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
@@ -110,8 +111,17 @@ pub struct Tokenizer {
     token_types: bool,
     reach: Reach,
     reads_by_words: bool,
-    /// How many ends of a cut word have to agree; `None` where prefixes prove nothing.
-    ends: Option<usize>,
+    /// Worked out when it is first needed, which most texts never do.
+    vocabulary: OnceLock<Vocabulary>,
+}
+
+/// What has to be known of all pieces of the vocabulary together.
+#[derive(Debug)]
+struct Vocabulary {
+    /// Characters of the longest piece.
+    longest: usize,
+    /// Every character that occurs in one.
+    characters: HashSet<char>,
 }
 
 impl std::fmt::Debug for Tokenizer {
@@ -136,24 +146,25 @@ impl Tokenizer {
         let added = inner.get_added_tokens_decoder();
         let special_ids = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
         let reads_by_words = words::splits_at_blanks(&spec.json) && !spec.lower_case;
-        let ends = settled::ends(inner.get_model());
-        Ok(Tokenizer { inner, file, special_ids, token_types: spec.token_types, reach, reads_by_words, ends })
+        let token_types = spec.token_types;
+        let vocabulary = OnceLock::new();
+        Ok(Tokenizer { inner, file, special_ids, token_types, reach, reads_by_words, vocabulary })
     }
 
-    /// Begins to read a text of its own (`pair: false`), or one of a pair.
+    /// Begins to read the text that `part` begins behind the prompt: one of its own (`pair: false`), or one of a pair.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] where the limit does not even hold the special tokens.
-    pub fn reader(&self, part: Part, limit: Limit, pair: bool) -> Result<Reader> {
+    pub fn reader(&self, prompt: &Arc<str>, part: Part, limit: Limit, pair: bool) -> Result<Reader> {
         let budget = self.budget(limit.tokens, pair)?;
         let keep = if limit.truncation == Truncation::Left { Keep::Last(budget) } else { Keep::First(budget) };
-        Ok(Reader::new(part, keep))
+        Ok(Reader::new(prompt.clone(), part, keep))
     }
 
     /// Begins to count a text's tokens.
     #[must_use]
     pub fn counter(&self, text: String) -> Reader {
-        Reader::new(Part::whole(text), Keep::First(0))
+        Reader::new(Arc::from(""), Part::whole(text), Keep::First(0))
     }
 
     /// The first step of a text, which every text needs.
@@ -186,7 +197,7 @@ impl Tokenizer {
         if count > budget && limit.truncation == Truncation::Error {
             return Err(too_long(count, !reader.is_over(), limit.tokens, budget));
         }
-        self.row(kept(reader, count.min(budget), limit), None, count > budget).map(Turn::Ready)
+        self.row(kept(reader, count.min(budget)), None, count > budget).map(Turn::Ready)
     }
 
     /// Reads on by a step at most, towards the tokens of a pair. The longer of the two texts is cut first, as
@@ -218,7 +229,7 @@ impl Tokenizer {
             return Err(too_long(count, !(first.is_over() && second.is_over()), limit.tokens, budget));
         }
         let (of_first, of_second) = shares(first.count(), second.count(), budget);
-        let (first, second) = (kept(first, of_first, limit), kept(second, of_second, limit));
+        let (first, second) = (kept(first, of_first), kept(second, of_second));
         self.row(first, Some(second), count > budget).map(Turn::Ready)
     }
 
@@ -241,7 +252,7 @@ impl Tokenizer {
     pub fn prompt_length(&self, prompt: &str, limit: Limit) -> Result<usize> {
         let truncation = if limit.truncation == Truncation::Left { limit.truncation } else { Truncation::Right };
         let limit = Limit { truncation, ..limit };
-        let mut reader = self.reader(Part::whole(prompt), limit, false)?;
+        let mut reader = self.reader(&Arc::from(""), Part::whole(prompt), limit, false)?;
         loop {
             match self.read(&mut reader, limit)? {
                 Turn::Ready(row) => {
@@ -268,9 +279,14 @@ impl Tokenizer {
         })
     }
 
-    /// Characters of the longest piece of the vocabulary.
-    fn longest_piece(&self) -> usize {
-        self.inner.get_model().get_vocab().keys().map(|piece| piece.chars().count()).max().unwrap_or(0)
+    fn vocabulary(&self) -> &Vocabulary {
+        self.vocabulary.get_or_init(|| {
+            let pieces = self.inner.get_model().get_vocab();
+            Vocabulary {
+                longest: pieces.keys().map(|piece| piece.chars().count()).max().unwrap_or(0),
+                characters: pieces.keys().flat_map(|piece| piece.chars()).collect(),
+            }
+        })
     }
 
     /// The tokens of a text that is all there, without special ones.
@@ -320,12 +336,9 @@ impl Tokenizer {
     }
 }
 
-/// `count` of the tokens that a reader kept, from the end that is not cut.
-fn kept(reader: &Reader, count: usize, limit: Limit) -> Tokens {
-    let token = |id| Token::new(id, String::new(), (0, 0));
-    let all = reader.ids().count();
-    let skipped = if limit.truncation == Truncation::Left { all.saturating_sub(count) } else { 0 };
-    Tokens::from_tokens(reader.ids().skip(skipped).take(count).map(token).collect(), 0)
+/// `count` of the tokens that a reader kept.
+fn kept(reader: &Reader, count: usize) -> Tokens {
+    Tokens::from_tokens(reader.kept(count).map(|id| Token::new(id, String::new(), (0, 0))).collect(), 0)
 }
 
 fn build(spec: &TokenizerSpec) -> tokenizers::Result<tokenizers::Tokenizer> {

@@ -5,10 +5,12 @@
 //! tokens' worth before the open end, having seen that from there the tokens come out the same.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::settled::{is_apart, passes};
 use super::stretch::Stretch;
 use super::words::Words;
-use super::{Part, Piece, Tokenizer};
+use super::{Part, Piece, Tokenizer, same_ids};
 use crate::error::{Error, Result};
 
 /// Bytes of a whole text that are read at once, and of the first step in a longer one.
@@ -73,6 +75,8 @@ struct Open {
 #[derive(Debug)]
 pub struct Reader {
     kept: Kept,
+    /// What goes before the text, until that is read: many texts share it.
+    prompt: Option<Arc<str>>,
     /// Text that was handed over, and how much of it has been taken.
     ahead: String,
     taken: usize,
@@ -90,9 +94,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(part: Part, keep: Keep) -> Self {
+    pub(super) fn new(prompt: Arc<str>, part: Part, keep: Keep) -> Self {
         Reader {
             kept: Kept { keep, ids: VecDeque::new(), count: 0 },
+            prompt: Some(prompt),
             ahead: part.text,
             taken: 0,
             solid: 0,
@@ -126,9 +131,11 @@ impl Reader {
         self.starved
     }
 
-    /// The tokens that are kept.
-    pub(super) fn ids(&self) -> impl DoubleEndedIterator<Item = u32> + '_ {
-        self.kept.ids.iter().copied()
+    /// So many of the tokens that are kept: the last ones where those are.
+    pub(super) fn kept(&self, count: usize) -> impl Iterator<Item = u32> + '_ {
+        let ids = &self.kept.ids;
+        let skipped = if matches!(self.kept.keep, Keep::Last(_)) { ids.len().saturating_sub(count) } else { 0 };
+        ids.iter().skip(skipped).take(count).copied()
     }
 
     /// Bytes that were handed over and not read.
@@ -152,6 +159,9 @@ impl Reader {
     /// # Errors
     /// Those of [`Tokenizer::pieces`]; [`Error::TooLong`] where no end of a step can be told.
     pub(super) fn step(&mut self, tokenizer: &Tokenizer) -> Result<()> {
+        if let Some(prompt) = self.prompt.take() {
+            self.ahead.insert_str(0, &prompt);
+        }
         if self.is_untouched() && !self.cut && self.waiting() <= FIRST_STEP {
             for id in tokenizer.ids(&self.ahead[self.taken..])? {
                 self.kept.push(id);
@@ -267,14 +277,9 @@ impl Reader {
         for context in [CONTEXT, 8 * CONTEXT] {
             let Some(start) = beginning(pieces, *settled, context).filter(|start| *start > 0) else { break };
             let again = tokenizer.pieces(&text[start..])?;
-            let at = again.partition_point(|piece| piece.end + start <= *known);
-            let is_same = |here: &[Piece], there: &[Piece]| {
-                here.iter().map(|piece| piece.id).eq(there.iter().map(|piece| piece.id))
-            };
-            if at >= AGREEING
-                && again[at - 1].end + start == *known
-                && is_same(&again[at - AGREEING..at], &pieces[*settled - AGREEING..*settled])
-                && is_same(&again[at..], &pieces[*settled..])
+            let wanted = &pieces[*settled - AGREEING..*settled];
+            if let Some(at) = passes(&again, *known - start, wanted)
+                && same_ids(&again[at..], &pieces[*settled..])
             {
                 text.drain(..start);
                 *known -= start;
@@ -304,7 +309,6 @@ impl Reader {
 fn beginning(pieces: &[Piece], settled: usize, context: usize) -> Option<usize> {
     let latest = settled.checked_sub(context).filter(|latest| *latest > 0)?;
     let near = latest.saturating_sub(CONTEXT).max(1)..=latest;
-    let is_apart = |at: usize| pieces[at].start >= pieces[at - 1].end;
-    let words = near.clone().rev().find(|at| is_apart(*at) && pieces[*at].word != pieces[at - 1].word);
-    words.or_else(|| near.rev().find(|at| is_apart(*at))).map(|at| pieces[at - 1].end)
+    let words = near.clone().rev().find(|at| is_apart(pieces, *at) && pieces[*at].word != pieces[at - 1].word);
+    words.or_else(|| near.rev().find(|at| is_apart(pieces, *at))).map(|at| pieces[at - 1].end)
 }

@@ -3,7 +3,7 @@
 use tokenizers::models::ModelWrapper;
 
 use super::reader::AGREEING;
-use super::{Piece, Tokenizer};
+use super::{Piece, Tokenizer, same_ids};
 use crate::error::Result;
 
 /// Tokens kept clear of the end of a word that no rule splits.
@@ -13,18 +13,17 @@ const LONGEST_PIECE: usize = 64;
 /// Ends that are tried for BPE, where no number of them is a proof.
 const BPE_ENDS: usize = 8;
 
-/// How many ends of a word that goes on have to agree on its beginning; `None` where a beginning proves nothing.
-pub(super) fn ends(model: &ModelWrapper) -> Option<usize> {
-    match model {
-        // A word beyond WordPiece's limit is one unknown token however it begins.
-        ModelWrapper::WordPiece(_) | ModelWrapper::WordLevel(_) => None,
-        ModelWrapper::BPE(_) => Some(BPE_ENDS),
-        ModelWrapper::Unigram(_) => {
-            use tokenizers::Model;
-            let longest = model.get_vocab().keys().map(|piece| piece.chars().count()).max();
-            longest.filter(|longest| *longest <= LONGEST_PIECE)
-        }
-    }
+/// Whether a token begins at `at` where the one before it has ended: several tokens may stand for one character.
+pub(super) fn is_apart(pieces: &[Piece], at: usize) -> bool {
+    pieces[at].start >= pieces[at - 1].end
+}
+
+/// How many of `pieces` stand before `place`, where one ends there and the last of them are `wanted`.
+pub(super) fn passes(pieces: &[Piece], place: usize, wanted: &[Piece]) -> Option<usize> {
+    let count = pieces.partition_point(|piece| piece.end <= place);
+    let first = count.checked_sub(wanted.len())?;
+    let ends_there = count > 0 && pieces[count - 1].end == place;
+    (ends_there && same_ids(&pieces[first..count], wanted)).then_some(count)
 }
 
 impl Tokenizer {
@@ -46,8 +45,7 @@ impl Tokenizer {
         }
         let inside = pieces.partition_point(|piece| piece.end <= end);
         let latest = inside.saturating_sub(MARGIN).max(by_words);
-        let is_apart = |at: &usize| pieces[*at].start >= pieces[*at - 1].end;
-        let found = (by_words + 1..=latest).rev().take(AGREEING).find(is_apart);
+        let found = (by_words + 1..=latest).rev().take(AGREEING).find(|at| is_apart(pieces, *at));
         match found {
             Some(at) if self.ends_agree(text, pieces, at, end)? => Ok(at),
             _ => Ok(by_words),
@@ -62,7 +60,7 @@ impl Tokenizer {
     /// from each of the places before to each of the places behind all pass through the one at `at`, the whole text's path does
     /// too. BPE has no such theorem, but merges that reach across the margin would need a chain of them.
     fn ends_agree(&self, text: &str, pieces: &[Piece], at: usize, end: usize) -> Result<bool> {
-        let Some(ends) = self.ends else { return Ok(false) };
+        let Some(ends) = self.ends() else { return Ok(false) };
         let place = pieces[at - 1].end;
         let wanted = &pieces[at.saturating_sub(AGREEING)..at];
         // What stands before the text is final, so its beginning is a boundary, and the only one that is needed.
@@ -78,15 +76,21 @@ impl Tokenizer {
         for boundary in boundaries {
             for start in &starts {
                 let between = self.pieces(&text[*start..boundary])?;
-                let count = between.partition_point(|piece| piece.end + start <= place);
-                let passes = count >= wanted.len()
-                    && between[count - 1].end + start == place
-                    && between[count - wanted.len()..count].iter().zip(wanted).all(|(here, there)| here.id == there.id);
-                if !passes {
+                if passes(&between, place - start, wanted).is_none() {
                     return Ok(false);
                 }
             }
         }
         Ok(true)
+    }
+
+    /// How many ends of a word that goes on have to agree on its beginning; `None` where a beginning proves nothing.
+    fn ends(&self) -> Option<usize> {
+        match self.inner.get_model() {
+            // A word beyond WordPiece's limit is one unknown token however it begins.
+            ModelWrapper::WordPiece(_) | ModelWrapper::WordLevel(_) => None,
+            ModelWrapper::BPE(_) => Some(BPE_ENDS),
+            ModelWrapper::Unigram(_) => Some(self.vocabulary().longest).filter(|longest| *longest <= LONGEST_PIECE),
+        }
     }
 }

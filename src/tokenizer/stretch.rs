@@ -6,9 +6,9 @@
 use std::collections::HashSet;
 
 use tokenizers::models::ModelWrapper;
-use tokenizers::{Model, NormalizedString, Normalizer};
+use tokenizers::{NormalizedString, Normalizer};
 
-use super::{Piece, Tokenizer};
+use super::{Piece, Tokenizer, same_ids};
 use crate::error::Result;
 
 /// Bytes that are kept at each end of a stretch: nothing in a tokenizer looks that far.
@@ -48,7 +48,7 @@ impl Stretch {
         let (from, to) = (text.ceil_char_boundary(start + kept), text.floor_char_boundary(end - kept));
         let shorter = [&text[..from], &text[to..]].concat();
         let again = tokenizer.pieces(&shorter)?;
-        if !again.iter().map(|piece| piece.id).eq(pieces.iter().map(|piece| piece.id)) {
+        if !same_ids(&again, pieces) {
             return Ok(Shortened::default());
         }
         let characters: HashSet<char> = text[start..end].chars().collect();
@@ -84,7 +84,7 @@ fn longest(text: &str, known: usize, pieces: &[Piece]) -> Option<(usize, usize, 
 fn longest_word(tokenizer: &Tokenizer) -> usize {
     match tokenizer.inner.get_model() {
         ModelWrapper::WordPiece(model) => model.max_input_chars_per_word,
-        ModelWrapper::WordLevel(_) => tokenizer.longest_piece(),
+        ModelWrapper::WordLevel(_) => tokenizer.vocabulary().longest,
         ModelWrapper::Unigram(_) | ModelWrapper::BPE(_) => 0,
     }
 }
@@ -111,8 +111,7 @@ fn stays_one_token(tokenizer: &Tokenizer, id: u32, characters: &HashSet<char>, b
         ModelWrapper::WordLevel(_) => true,
         // Neighbours that no piece holds are one unknown token.
         ModelWrapper::Unigram(_) | ModelWrapper::BPE(_) => {
-            let vocabulary = tokenizer.inner.get_model().get_vocab();
-            let known: HashSet<char> = vocabulary.keys().flat_map(|piece| piece.chars()).collect();
+            let known = &tokenizer.vocabulary().characters;
             characters.iter().all(|character| {
                 let text = normalized(character.encode_utf8(&mut [0; WIDEST]));
                 text.is_some_and(|text| text.chars().all(|character| character != '▁' && !known.contains(&character)))

@@ -59,7 +59,7 @@ impl Parts<'_> {
 /// What the caller does: pass a beginning, and what follows it where that was too short. Also how many characters it took.
 fn by_parts(tokenizer: &Tokenizer, text: &str, limit: Limit, units: usize) -> vecrank::Result<(TokenRow, usize)> {
     let mut parts = Parts { rest: text, units };
-    let mut reader = tokenizer.reader(parts.next(), limit, false)?;
+    let mut reader = tokenizer.reader(&"".into(), parts.next(), limit, false)?;
     loop {
         match tokenizer.read(&mut reader, limit)? {
             Turn::Ready(row) => return Ok((row, text[..text.len() - parts.rest.len()].chars().count())),
@@ -74,7 +74,8 @@ fn by_parts(tokenizer: &Tokenizer, text: &str, limit: Limit, units: usize) -> ve
 
 fn pair_by_parts(tokenizer: &Tokenizer, texts: [&str; 2], limit: Limit, units: [usize; 2]) -> TokenRow {
     let mut parts = [0, 1].map(|at| Parts { rest: texts[at], units: units[at] });
-    let [mut first, mut second] = parts.each_mut().map(|part| tokenizer.reader(part.next(), limit, true).unwrap());
+    let [mut first, mut second] =
+        parts.each_mut().map(|part| tokenizer.reader(&"".into(), part.next(), limit, true).unwrap());
     loop {
         match tokenizer.read_pair(&mut first, &mut second, limit).unwrap() {
             Turn::Ready(row) => return row,
@@ -391,7 +392,7 @@ fn a_long_stretch_without_tokens_is_passed_over() {
             let expected = slow(&library, &format!("river {short} bank"), 256);
             let (mut longest, start) = (Duration::ZERO, Instant::now());
             let mut parts = Parts { rest: &format!("river {text} bank"), units: 256 * 8 + 256 };
-            let mut reader = tokenizer.reader(parts.next(), right(256), false).unwrap();
+            let mut reader = tokenizer.reader(&"".into(), parts.next(), right(256), false).unwrap();
             let row = loop {
                 let step = Instant::now();
                 let turn =

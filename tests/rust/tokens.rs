@@ -27,7 +27,7 @@ fn embedders() {
         let rows: Vec<_> = golden["tokens"].as_object().unwrap().values().flat_map(rows).collect();
         assert!(!rows.is_empty(), "{}: no token ids found in the golden file", zoo::name(&folder));
         for (prompt, row, ids) in rows {
-            let text = Part::whole(texts[row]["text"].as_str().unwrap()).behind(&prompt);
+            let text = Part::whole(format!("{prompt}{}", texts[row]["text"].as_str().unwrap()));
             let limit = Limit { tokens: spec.max_length.default, truncation: spec.tokenizer.truncation };
             let found = zoo::row(&tokenizer, text, limit);
             assert_eq!(found.ids, ids, "{}: prompt {prompt:?}, text {}", zoo::name(&folder), texts[row]["id"]);

@@ -44,7 +44,7 @@ pub fn tokenizer(spec: &ModelSpec) -> Tokenizer {
 
 /// The tokens of a text that is all there.
 pub fn row(tokenizer: &Tokenizer, text: Part, limit: Limit) -> TokenRow {
-    let mut reader = tokenizer.reader(text, limit, false).unwrap();
+    let mut reader = tokenizer.reader(&"".into(), text, limit, false).unwrap();
     loop {
         match tokenizer.read(&mut reader, limit).unwrap() {
             Turn::Ready(row) => return row,
@@ -56,7 +56,7 @@ pub fn row(tokenizer: &Tokenizer, text: Part, limit: Limit) -> TokenRow {
 
 /// The tokens of a pair that is all there.
 pub fn pair(tokenizer: &Tokenizer, first: Part, second: Part, limit: Limit) -> TokenRow {
-    let [mut first, mut second] = [first, second].map(|part| tokenizer.reader(part, limit, true).unwrap());
+    let [mut first, mut second] = [first, second].map(|part| tokenizer.reader(&"".into(), part, limit, true).unwrap());
     loop {
         match tokenizer.read_pair(&mut first, &mut second, limit).unwrap() {
             Turn::Ready(row) => return row,
