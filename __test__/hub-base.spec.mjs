@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Embedder, Reranker } from 'vecrank'
 import { failure, tiny } from './fixtures.mjs'
-import { assertRight, texts } from './hub/apart.mjs'
+import { assertGives as assertGivesOf, texts } from './hub/apart.mjs'
 import { contents, vecrank } from './hub/cli.mjs'
 import { findPython, runPython } from './hub/python.mjs'
 import { filesIn, hashes, temporary, world } from './hub/world.mjs'
@@ -84,11 +84,7 @@ async function scene(t, { trees = true, only, absent } = {}) {
 }
 
 /** The vectors that sentence-transformers gives for the model with all its files. */
-async function assertGives(embedder) {
-  assertRight(await embedder.embed(texts), 'zoo/bert-cls')
-  // The next load must read the files, and not find the model in memory.
-  await embedder.dispose()
-}
+const assertGives = (embedder) => assertGivesOf(embedder, 'zoo/bert-cls')
 
 /** The command that a sentence advises, run where there is a network. */
 function obey(t, sentence, { hub, cacheDir }) {

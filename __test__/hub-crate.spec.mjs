@@ -7,15 +7,13 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failure } from './fixtures.mjs'
-import { assertLoaded, assertRight, loadApart, skip, texts, together } from './hub/apart.mjs'
+import { assertGives, assertLoaded, loadApart, skip, together } from './hub/apart.mjs'
 import { NEEDED, vecrank } from './hub/cli.mjs'
 import { findCrate, runCrate } from './hub/crate.mjs'
 import { FakeHub } from './hub/hub.mjs'
+import { ALL, GRAPH, SIZE, asked, isTree, sent } from './hub/partner.mjs'
 import { assertSound, filesIn, world, zoo } from './hub/world.mjs'
 
-const GRAPH = 'onnx/model.onnx'
-const SIZE = 245_292
-const ALL = filesIn(zoo('bert-mean'))
 const right = (file) => readFileSync(join(zoo('bert-mean'), file))
 const { crate, reason } = findCrate()
 if (crate === undefined && process.env.CI === 'true') throw new Error(reason)
@@ -29,16 +27,6 @@ function withCrate(name, work, options) {
     const run = async (...orders) => (await start(orders).said).map(({ ok, error }) => (error === undefined ? ok : new Error(error)))
     await work(t, { ...place, start, run })
   })
-}
-
-const asked = (hub) => hub.requests.map(({ server, method, url }) => `${server} ${method} ${url}`)
-/** Files whose content was sent. */
-const sent = (hub) => hub.requests.filter(({ method, file, status }) => method === 'GET' && file && status < 300).map(({ file }) => file)
-const isTree = (line) => /^hub GET \/api\/models\/zoo\/bert-mean\/tree\/[0-9a-f]{40}\?/.test(line)
-
-async function assertGives(embedder) {
-  assertRight(await embedder.embed(texts))
-  await embedder.dispose()
 }
 
 /** What hf-hub says of files: paths with the right bytes behind them. */

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Embedder } from 'vecrank'
 import { failure } from './fixtures.mjs'
-import { assertLoaded, assertRight, loadApart, skip, texts, works } from './hub/apart.mjs'
+import { assertGives, assertLoaded, loadApart, skip, works } from './hub/apart.mjs'
 import { assertSound, filesIn, temporary, world, zoo } from './hub/world.mjs'
 
 const GRAPH = 'onnx/model.onnx'
@@ -23,11 +23,6 @@ async function cached(t, options) {
   await (await place.load()).dispose()
   place.hub.clear()
   return place
-}
-
-async function assertGives(embedder, model) {
-  assertRight(await embedder.embed(texts), model)
-  await embedder.dispose()
 }
 
 const asked = (hub) => hub.requests.map(({ server, path }) => `${server} ${path}`)

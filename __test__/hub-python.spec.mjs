@@ -6,13 +6,11 @@ import { lstatSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { assertLoaded, assertRight, loadApart, skip, texts, together } from './hub/apart.mjs'
+import { assertGives, assertLoaded, loadApart, skip, together } from './hub/apart.mjs'
+import { ALL, GRAPH, SIZE, asked, isTree, sent } from './hub/partner.mjs'
 import { findPython, runPython } from './hub/python.mjs'
 import { assertSound, filesIn, hashes, temporary, world, zoo } from './hub/world.mjs'
 
-const GRAPH = 'onnx/model.onnx'
-const SIZE = 245_292
-const ALL = filesIn(zoo('bert-mean'))
 const { python, reason } = findPython()
 
 /** A test with a fake Hub and Python. `run(code, env)` gives what the code says. */
@@ -24,16 +22,6 @@ function withPython(name, work, options) {
     const start = (code, env) => runPython(t, python, head + code, { ...place, env })
     await work(t, { ...place, start, run: (code, env) => start(code, env).said })
   })
-}
-
-const asked = (hub) => hub.requests.map(({ server, method, url }) => `${server} ${method} ${url}`)
-/** Files whose content was sent; Python learns of the CDN by HEAD, we by GET. */
-const sent = (hub) => hub.requests.filter(({ method, file, status }) => method === 'GET' && file && status < 300).map(({ file }) => file)
-const isTree = (line) => /^hub GET \/api\/models\/zoo\/bert-mean\/tree\/[0-9a-f]{40}\?/.test(line)
-
-async function assertGives(embedder) {
-  assertRight(await embedder.embed(texts))
-  await embedder.dispose()
 }
 
 // The real Hub sends small files over a second address since 2025; mirrors do not.

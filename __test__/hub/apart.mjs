@@ -103,11 +103,15 @@ const FINISHED = [
 /** Whether a file is one that a cache may hold when nobody writes to it. */
 export const isFinished = (file) => FINISHED.some((pattern) => pattern.test(file))
 
+/** A loaded model gives the reference's vectors. It is given back: the next load must read the files, and not find it in memory. */
+export async function assertGives(embedder, model) {
+  assertRight(await embedder.embed(texts), model)
+  await embedder.dispose()
+}
+
 /** The next load succeeds, and leaves nothing behind of those before. */
 export async function assertMends({ load, cacheDir }) {
-  const embedder = await load()
-  assertRight(await embedder.embed(texts))
-  await embedder.dispose()
+  await assertGives(await load())
   for (const file of assertSound(cacheDir)) assert.ok(isFinished(file), `left behind: ${file}`)
 }
 

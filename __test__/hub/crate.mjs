@@ -1,10 +1,11 @@
 // The real hf-hub, Hugging Face's Rust crate, for tests that share a cache with it: the program in e2e/hf-hub, built where cargo can, and kept.
 
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { cacheFolder } from '../../scripts/pypi.mjs'
+import { runPartner } from './partner.mjs'
 import { root } from './world.mjs'
 
 const FOLDER = join(root, 'e2e', 'hf-hub')
@@ -46,26 +47,7 @@ export function findCrate() {
   }
 }
 
-/**
- * Carries out orders (see e2e/hf-hub/src/main.rs), one after the other: `{ child, said }`, `said` a promise of what each gave,
- * `{ ok }` or `{ error }`.
- */
-export function runCrate(t, crate, orders, { hub, cacheDir, env = {} }) {
-  const child = spawn(crate, [JSON.stringify(orders)], {
-    env: { ...process.env, HF_ENDPOINT: hub.url, HF_HUB_CACHE: cacheDir, HF_HUB_DISABLE_IMPLICIT_TOKEN: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  t.after(() => child.exitCode === null && child.kill('SIGKILL'))
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (data) => (stdout += data))
-  child.stderr.on('data', (data) => (stderr += data))
-  const said = new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (status) => {
-      if (status === 0) resolve(JSON.parse(stdout))
-      else reject(new Error(`hf-hub ended with ${status}: ${stderr}`))
-    })
-  })
-  return { child, said }
+/** Carries out orders (see e2e/hf-hub/src/main.rs), one after the other; `said` is what each gave, `{ ok }` or `{ error }`. See `runPartner`. */
+export function runCrate(t, crate, orders, place) {
+  return runPartner(t, 'hf-hub', [crate, JSON.stringify(orders)], place)
 }

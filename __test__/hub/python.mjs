@@ -1,8 +1,9 @@
 // The real huggingface_hub, for tests that share a cache with it: found, or put into a folder of its own where pip can.
 
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runPartner } from './partner.mjs'
 import { root } from './world.mjs'
 
 const VERSION = '2.4.0'
@@ -46,31 +47,9 @@ export function findPython() {
   return { python: own.find(existsSync) }
 }
 
-/** Runs Python: `{ child, said }`. `said` is a promise of what `say(value)` was given there, and rejects where Python fails. */
-export function runPython(t, python, code, { hub, cacheDir, env = {} }) {
-  const child = spawn(python, ['-c', `import json\ndef say(value): print(json.dumps(value))\n${code}`], {
-    env: {
-      ...process.env,
-      HF_ENDPOINT: hub.url,
-      HF_HUB_CACHE: cacheDir,
-      HF_HUB_DISABLE_PROGRESS_BARS: '1',
-      HF_HUB_DISABLE_TELEMETRY: '1',
-      HF_HUB_DISABLE_IMPLICIT_TOKEN: '1',
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  t.after(() => child.exitCode === null && child.kill('SIGKILL'))
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (data) => (stdout += data))
-  child.stderr.on('data', (data) => (stderr += data))
-  const said = new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (status) => {
-      if (status === 0) resolve(stdout ? JSON.parse(stdout) : undefined)
-      else reject(new Error(`Python ended with ${status}: ${stderr}`))
-    })
-  })
-  return { child, said }
+/** Runs Python; `said` is what `say(value)` was given there. See `runPartner`. */
+export function runPython(t, python, code, { env, ...place }) {
+  const quiet = { HF_HUB_DISABLE_PROGRESS_BARS: '1', HF_HUB_DISABLE_TELEMETRY: '1' }
+  const source = `import json\ndef say(value): print(json.dumps(value))\n${code}`
+  return runPartner(t, 'Python', [python, '-c', source], { ...place, env: { ...quiet, ...env } })
 }

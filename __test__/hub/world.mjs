@@ -90,13 +90,17 @@ export function assertSound(cacheDir, { partials = 0 } = {}) {
 export function inProcess(source, { env = {}, args = [], cwd = root, command = process.execPath, wrap = [] } = {}) {
   const [program, ...rest] = [...wrap, command, '--input-type=module', ...args, '-e', source]
   const child = spawn(program, rest, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  return { child, ended: endOf(child) }
+}
+
+/** The end of a process that was started with pipes, and what it printed: a promise of `{ code, signal, stdout, stderr }`. */
+export function endOf(child) {
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (data) => (stdout += data))
   child.stderr.on('data', (data) => (stderr += data))
-  const ended = new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
   })
-  return { child, ended }
 }
