@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod engine;
+mod handover;
 mod layers;
 mod long_text;
+mod pairs;
+mod reach;
 mod tokens;
 mod zoo;
