@@ -5,9 +5,9 @@
 // folder is deleted. apt-get keeps its own lists and downloads in a folder of ours, so this needs no root.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { SetupError, cacheFolder, makeCacheFolder, readIfThere } from './pypi.mjs'
+import { SetupError, cachedFolder, readIfThere } from './pypi.mjs'
 
 export function hasApt() {
   return spawnSync('apt-get', ['--version']).status === 0
@@ -35,11 +35,8 @@ function step(what, [command, ...args], advice) {
  *   have these packages
  */
 export function unpacked({ name, packages, advice }) {
-  const home = join(cacheFolder(), `${name}-${system()}-${process.arch}`)
-  if (existsSync(home)) return home
-  console.log(`Downloading ${packages.join(', ')} ...`)
-  const passing = makeCacheFolder()
-  try {
+  return cachedFolder(`${name}-${system()}-${process.arch}`, (passing) => {
+    console.log(`Downloading ${packages.join(', ')} ...`)
     const [lists, archives, files] = ['lists', 'archives', 'root'].map((folder) => join(passing, folder))
     for (const folder of [join(lists, 'partial'), join(archives, 'partial'), files]) mkdirSync(folder, { recursive: true })
     const settings = {
@@ -60,14 +57,6 @@ export function unpacked({ name, packages, advice }) {
     for (const file of readdirSync(archives).filter((name) => name.endsWith('.deb'))) {
       step('Unpacking a package', ['dpkg-deb', '--extract', join(archives, file), files], 'Check that there is room on the disk, and run this again.')
     }
-    try {
-      renameSync(files, home)
-    } catch (error) {
-      // Somebody else was faster, which is as good.
-      if (!existsSync(home)) throw error
-    }
-  } finally {
-    rmSync(passing, { recursive: true, force: true })
-  }
-  return home
+    return files
+  })
 }

@@ -5,7 +5,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -93,13 +93,36 @@ export function downloadWheel({ project, version, platformTag }, folder) {
 }
 
 /** A fresh folder inside the cache, so that what is made in it can be moved to its place in one step. */
-export function makeCacheFolder() {
+function makeCacheFolder() {
   try {
     mkdirSync(cacheFolder(), { recursive: true })
     return mkdtempSync(join(cacheFolder(), 'download-'))
   } catch (error) {
     throw new SetupError(`Cannot write to the cache folder ${cacheFolder()} (${error.message}). Set XDG_CACHE_HOME to another one.`)
   }
+}
+
+/**
+ * A folder of the cache that is made when it is first needed, in one step: whoever sees it sees all of it.
+ *
+ * @param {(passing: string) => string} fill puts the content into an empty folder, and gives the folder that is to stay: that one or one inside it
+ */
+export function cachedFolder(name, fill) {
+  const home = join(cacheFolder(), name)
+  if (existsSync(home)) return home
+  const passing = makeCacheFolder()
+  try {
+    const made = fill(passing)
+    try {
+      renameSync(made, home)
+    } catch (error) {
+      // Somebody else was faster, which is as good.
+      if (!existsSync(home)) throw error
+    }
+  } finally {
+    rmSync(passing, { recursive: true, force: true })
+  }
+  return home
 }
 
 /**

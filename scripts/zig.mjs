@@ -2,9 +2,9 @@
 // musl; and the headers of Windows and macOS, for checks of what only they compile. A build for one's own machine takes the machine's linker.
 
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SetupError, cacheFolder, findPip, makeCacheFolder, pinnedWheel, readIfThere } from './pypi.mjs'
+import { SetupError, cachedFolder, findPip, pinnedWheel, readIfThere } from './pypi.mjs'
 
 const version = '0.17.1'
 /** zig for the machine that builds. */
@@ -21,34 +21,23 @@ const wheels = {
   },
 }
 
-/** The folder with the programs of this file: zig itself and what wraps it. */
+/** The folder with the programs of this file: zig itself and what wraps it. Unpacked from zig's pinned wheel when it is first needed. */
 function home() {
-  return join(cacheFolder(), `zig-${version}`)
-}
-
-/** zig's path; unpacked from its pinned wheel when it is first needed. */
-function zig() {
-  const program = join(home(), 'ziglang', 'zig')
-  if (existsSync(program)) return program
-  const pin = wheels[process.arch]
-  if (process.platform !== 'linux' || pin === undefined) throw new SetupError(`zig is pinned for Linux, x64 and arm64; this is ${process.platform}-${process.arch}.`)
-  const { path } = pinnedWheel({ project: 'ziglang', version, ...pin })
-  const passing = makeCacheFolder()
-  try {
+  return cachedFolder(`zig-${version}`, (passing) => {
+    const pin = wheels[process.arch]
+    if (process.platform !== 'linux' || pin === undefined) throw new SetupError(`zig is pinned for Linux, x64 and arm64; this is ${process.platform}-${process.arch}.`)
+    const { path } = pinnedWheel({ project: 'ziglang', version, ...pin })
     const [command, ...args] = findPip()
     const options = ['--no-deps', '--no-index', '--no-compile', '--disable-pip-version-check', '--quiet', '--target', passing]
     const run = spawnSync(command, [...args, 'install', ...options, path], { encoding: 'utf8', env: { ...process.env, PIP_REQUIRE_VIRTUALENV: '0', PIP_USER: '0' } })
     if (run.status !== 0) throw new SetupError(`pip could not unpack ${path}. It said:\n\n${(run.stderr || run.error?.message || 'nothing').trim()}`)
-    try {
-      renameSync(passing, home())
-    } catch (error) {
-      // Somebody else was faster, which is as good.
-      if (!existsSync(program)) throw error
-    }
-  } finally {
-    rmSync(passing, { recursive: true, force: true })
-  }
-  return program
+    return passing
+  })
+}
+
+/** zig's path. */
+function zig() {
+  return join(home(), 'ziglang', 'zig')
 }
 
 /**

@@ -203,9 +203,7 @@ impl LoadOptions {
             queue_tokens: 64 << 20,
         }
     }
-}
 
-impl LoadOptions {
     /// What the small files of sentence-transformers decide and no option does, as option names. No option says which
     /// further layers there are, so this is never all that such files may say.
     #[must_use]

@@ -9,10 +9,8 @@ mod frame;
 mod inputs;
 mod refusal;
 mod run;
+mod weights;
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 
 use ndarray::{Array2, Array3, s};
@@ -23,6 +21,7 @@ pub use environment::{runtime_version, set_library};
 
 use self::frame::Frame;
 use self::inputs::Input;
+use self::weights::Weights;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::options::{DType, Product};
@@ -88,7 +87,7 @@ impl Network {
     pub fn load(spec: &ModelSpec, product: Product) -> Result<Self> {
         let environment = environment::get()?;
         let graph = &spec.graph;
-        let weights = weights_in_memory(graph)?;
+        let weights = weights::in_memory(graph)?;
         let session = open(environment, graph, &weights).map_err(|error| refusal::explain(graph, &error))?;
         let file = graph.relative.clone();
         let (inputs, frame) = inputs::known(&session, &file)?;
@@ -195,32 +194,6 @@ impl Network {
             _ => RunOutput::Rows(Array2::from_shape_vec((rows, shape[1]), data).map_err(|_| wrong())?),
         })
     }
-}
-
-/// A file of weights in memory, by the name that the graph has for it.
-type Weights<'graph> = (&'graph str, Arc<[u8]>);
-
-/// The files of weights that may be replaced at any time, whole. ONNX Runtime would map them: who then writes to one changes
-/// a model that is in use, and who shortens one ends the process. Files of the cache are never written to and are left to it.
-fn weights_in_memory(graph: &GraphFile) -> Result<Vec<Weights<'_>>> {
-    if !graph.may_change {
-        return Ok(Vec::new());
-    }
-    let read = |path: &Path| -> std::io::Result<Arc<[u8]>> {
-        let mut file = File::open(path)?;
-        let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-        // One allocation, filled in place: the file may be as large as half of the memory.
-        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
-        if let Some(bytes) = Arc::get_mut(&mut bytes) {
-            file.read_exact(bytes)?;
-        }
-        Ok(bytes)
-    };
-    let files = graph.weights.iter().map(|(name, path)| {
-        let bytes = read(path).map_err(|source| Error::unreadable(path, source))?;
-        Ok((name.as_str(), bytes))
-    });
-    files.collect()
 }
 
 fn open(

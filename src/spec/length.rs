@@ -103,9 +103,7 @@ impl MaxLength {
             (Some(wanted), _) => Ok(wanted),
         }
     }
-}
 
-impl MaxLength {
     /// The same for the graph `file`, which has room for `length` tokens and not for more.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ pub use graph::GraphFile;
 pub use layers::{DenseSpec, LayerNormSpec, ModuleStep};
 pub use length::MaxLength;
 pub use tokenizer::TokenizerSpec;
+pub(crate) use tokenizer::{added_tokens, steps};
 
 use crate::error::{Error, Result};
 use crate::files::{ModelFolder, Object};

@@ -9,6 +9,7 @@ use tokenizers::utils::SysRegex;
 
 use super::pattern::{Sight, extent, look_ahead};
 use crate::error::{Error, Result};
+use crate::spec::{added_tokens, steps};
 
 /// Bytes that a pattern may look over without an answer. It looks from every place in them, so the time is their square.
 const LONGEST_LOOK: usize = 16 << 10;
@@ -32,7 +33,7 @@ pub(super) struct Reach {
 impl Reach {
     /// Reads `tokenizer.json`.
     pub(super) fn of(tokenizer: &Value) -> tokenizers::Result<Self> {
-        let tokens = tokenizer.get("added_tokens").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let tokens = added_tokens(tokenizer);
         let flag = |token: &Value, name| token.get(name).and_then(Value::as_bool).unwrap_or(false);
         // One byte more: a token that must be a single word looks at the next character. Twice, where the text is
         // compared in another form, which may be shorter.
@@ -43,7 +44,7 @@ impl Reach {
         let mut everything = false;
         let mut characters = |part: &str, sight: fn(&str) -> Sight| -> tokenizers::Result<Option<SysRegex>> {
             let mut expressions = Vec::new();
-            for pattern in tokenizer.get(part).into_iter().flat_map(patterns) {
+            for pattern in steps(tokenizer, part).into_iter().filter_map(pattern) {
                 match sight(pattern) {
                     Sight::Bounded => {}
                     Sight::Run(run) => expressions.extend(run),
@@ -137,16 +138,9 @@ fn before_one(text: &str) -> usize {
     text.char_indices().next_back().map_or(0, |(at, _)| at)
 }
 
-/// The regular expressions of a part and of the parts inside it.
-fn patterns(part: &Value) -> Vec<&str> {
-    match part {
-        Value::Object(fields) => {
-            let own = fields.get("pattern").and_then(|pattern| pattern.get("Regex")).and_then(Value::as_str);
-            own.into_iter().chain(fields.values().flat_map(patterns)).collect()
-        }
-        Value::Array(parts) => parts.iter().flat_map(patterns).collect(),
-        _ => Vec::new(),
-    }
+/// The regular expression of a step.
+pub(super) fn pattern(step: &Value) -> Option<&str> {
+    step.get("pattern")?.get("Regex")?.as_str()
 }
 
 #[cfg(test)]

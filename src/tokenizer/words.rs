@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::Tokenizer;
+use super::reach::pattern;
 use crate::error::Result;
+use crate::spec::{added_tokens, steps};
 
 /// Bytes of a word with which it stops being one.
 const LONGEST_WORD: usize = 1 << 10;
@@ -74,9 +76,8 @@ impl Words {
 
 /// Whether `tokenizer.json` splits at blanks first, and nothing sees what stands behind one.
 pub(super) fn splits_at_blanks(tokenizer: &Value) -> bool {
-    let tokens = tokenizer.get("added_tokens").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let contents = tokens.iter().filter_map(|token| token.get("content").and_then(Value::as_str));
-    let mut splitters = steps(tokenizer.get("pre_tokenizer"), "pretokenizers").into_iter();
+    let contents = added_tokens(tokenizer).iter().filter_map(|token| token.get("content")?.as_str());
+    let mut splitters = steps(tokenizer, "pre_tokenizer").into_iter();
     let splits = splitters
         .next()
         .is_some_and(|step| matches!(kind(step), "BertPreTokenizer" | "WhitespaceSplit" | "Whitespace"));
@@ -84,16 +85,8 @@ pub(super) fn splits_at_blanks(tokenizer: &Value) -> bool {
     let is_local = |step: &Value| step.get("prepend_scheme").and_then(Value::as_str) != Some("first");
     splits
         && splitters.all(is_local)
-        && steps(tokenizer.get("normalizer"), "normalizers").into_iter().all(is_by_character)
+        && steps(tokenizer, "normalizer").into_iter().all(is_by_character)
         && contents.into_iter().all(|content| !content.contains(char::is_whitespace))
-}
-
-fn steps<'part>(part: Option<&'part Value>, list: &str) -> Vec<&'part Value> {
-    let Some(part) = part.filter(|part| !part.is_null()) else { return Vec::new() };
-    match part.get(list).and_then(Value::as_array) {
-        Some(parts) => parts.iter().flat_map(|inner| steps(Some(inner), list)).collect(),
-        None => vec![part],
-    }
 }
 
 fn kind(step: &Value) -> &str {
@@ -107,10 +100,7 @@ fn is_by_character(step: &Value) -> bool {
             true
         }
         // Runs of blanks to one, as ALBERT, XLM-RoBERTa and others do.
-        "Replace" => {
-            let pattern = step.get("pattern").and_then(|pattern| pattern.get("Regex")).and_then(Value::as_str);
-            pattern == Some(" {2,}") && step.get("content").and_then(Value::as_str) == Some(" ")
-        }
+        "Replace" => pattern(step) == Some(" {2,}") && step.get("content").and_then(Value::as_str) == Some(" "),
         _ => false,
     }
 }

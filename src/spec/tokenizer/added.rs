@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
+use super::added_tokens;
 use super::parts::{content, id_of};
 use crate::error::Result;
 use crate::files::Object;
@@ -14,7 +15,7 @@ const NAMED: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "p
 /// Puts the list that the reference uses into `tokenizer`. A class that builds its tokenizer anew (`rebuilt`) forgets the
 /// file's own list where `tokenizer_config.json` has one.
 pub(super) fn apply(tokenizer: &mut Value, rebuilt: bool, config: &Object) -> Result<()> {
-    let mut list = tokenizer.get("added_tokens").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut list = added_tokens(tokenizer).to_vec();
     if let Some(declared) = config.object("added_tokens_decoder")? {
         let mut tokens = Vec::new();
         for (id, token) in declared.entries() {

@@ -9,6 +9,8 @@ mod class;
 mod parts;
 mod types;
 
+pub(crate) use types::{added_tokens, steps};
+
 use std::sync::Arc;
 
 use serde_json::Value;

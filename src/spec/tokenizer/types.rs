@@ -72,6 +72,23 @@ const PARTS: [(&str, &[&str], &str); 5] = [
     ),
 ];
 
+/// The steps of a part in their order, however deep in a `Sequence` they stand; one for a part that is none.
+pub(crate) fn steps<'json>(tokenizer: &'json Value, part: &str) -> Vec<&'json Value> {
+    fn flat<'json>(value: &'json Value, key: &str) -> Vec<&'json Value> {
+        match value.get(key).and_then(Value::as_array) {
+            Some(inner) => inner.iter().flat_map(|step| flat(step, key)).collect(),
+            None => vec![value],
+        }
+    }
+    let key = PARTS.iter().find(|(name, ..)| *name == part).map_or("", |(.., key)| key);
+    tokenizer.get(part).filter(|value| !value.is_null()).map_or_else(Vec::new, |value| flat(value, key))
+}
+
+/// The tokens that stand for themselves in a text.
+pub(crate) fn added_tokens(tokenizer: &Value) -> &[Value] {
+    tokenizer.get("added_tokens").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
 /// Refuses a part of an unknown type by name.
 pub(super) fn expect_known(tokenizer: &Value, file: &str) -> Result<()> {
     for (part, types, steps) in PARTS {
@@ -115,6 +132,9 @@ mod tests {
             { "type": "NFC" }, { "type": "Sequence", "normalizers": [{ "type": 5 }] },
         ] } });
         assert!(expect_known(&inside, "tokenizer.json").is_err());
+        let kinds: Vec<_> = steps(&inside, "normalizer").iter().map(|step| step["type"].clone()).collect();
+        assert_eq!(kinds, [json!("NFC"), json!(5)]);
+        assert!(steps(&inside, "pre_tokenizer").is_empty());
         let known = json!({ "model": { "vocab": {} }, "normalizer": null, "decoder": { "type": "CTC" } });
         assert!(expect_known(&known, "tokenizer.json").is_ok());
     }
