@@ -1,14 +1,13 @@
 //! Texts to vectors.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Ticket};
 use crate::error::{Error, Result};
 use crate::head::{OutputData, normalize, pool, quantize};
+use crate::network::{OutputKind, RunOutput};
 use crate::options::{EmbedOptions, Output, Pooling, Prompt};
 use crate::reply::Reply;
-use crate::session::{OutputKind, RunOutput};
 use crate::spec::{EmbeddingSpec, HeadSpec};
 use crate::tokenizer::{Limit, Part};
 
@@ -170,17 +169,17 @@ impl Head for EmbeddingHead {
         self.kept
     }
 
-    fn read(&self, output: &RunOutput, at: usize, tokens: Range<usize>) -> Result<Vec<f32>> {
+    fn read(&self, output: &RunOutput, at: usize) -> Result<Vec<f32>> {
         let pooled = match output {
-            RunOutput::Tokens(hidden) => {
-                let hidden = hidden.index_axis(ndarray::Axis(0), at);
+            RunOutput::Rows(rows) => rows.row(at).to_vec(),
+            RunOutput::Tokens(tokens) => {
+                let hidden = tokens.row(at);
                 if self.engine.token_layers.is_empty() {
-                    pool(hidden, tokens, self.skip, &self.pooling)
+                    pool(hidden, self.skip, &self.pooling)
                 } else {
-                    pool(self.engine.token_layers.apply_rows(hidden).view(), tokens, self.skip, &self.pooling)
+                    pool(self.engine.token_layers.apply_rows(hidden).view(), self.skip, &self.pooling)
                 }
             }
-            RunOutput::Rows(rows) => rows.row(at).to_vec(),
         };
         let vector = self.vector(pooled);
         if vector.iter().all(|number| number.is_finite()) {

@@ -2,18 +2,17 @@
 //!
 //! ```text
 //! node/*  →  embedder, reranker  →  engine  →  scheduler            our threads and queue
-//!                                     ↓    →  session               the network (ort)
-//!                                     ↓    →  head, batch           pure numbers
+//!                                     ↓    →  network               what runs tokens: a graph (ort)
+//!                                     ↓    →  head                  pure numbers
 //!                                     ↓    →  tokenizer             texts to tokens (tokenizers)
 //!                                     ↓    →  spec                 the model's JSON
 //!                                   hub   →   files                a model's folder; models from the Hub (reqwest)
 //! options, loading, digest, reply, panic, error, similarity: leaves
 //! ```
 //!
-//! Imports only go down. `napi` is used in `node/` only, behind the feature `node`; `ort` in `session/`, `tokenizers` in
+//! Imports only go down. `napi` is used in `node/` only, behind the feature `node`; `ort` in `network/graph/`, `tokenizers` in
 //! `tokenizer/`. `tests/layers.rs` holds these rules.
 
-pub mod batch;
 pub mod digest;
 pub mod embedder;
 pub mod engine;
@@ -22,6 +21,7 @@ pub mod files;
 pub mod head;
 pub mod hub;
 pub mod loading;
+pub mod network;
 pub mod options;
 mod panic;
 pub mod pull;
@@ -29,7 +29,6 @@ pub mod registry;
 pub mod reply;
 pub mod reranker;
 pub mod scheduler;
-pub mod session;
 pub mod similarity;
 pub mod spec;
 pub mod tokenizer;

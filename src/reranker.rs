@@ -1,14 +1,13 @@
 //! Pairs of texts to scores: raw logits, never a softmax of one number.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Ticket};
 use crate::error::{Error, Result};
 use crate::head::activate;
+use crate::network::RunOutput;
 use crate::options::{Activation, Prompt, ScoreOptions};
 use crate::reply::Reply;
-use crate::session::RunOutput;
 use crate::spec::{ActivationFunction, DeclaredActivation, HeadSpec};
 use crate::tokenizer::{Limit, Part};
 
@@ -101,7 +100,7 @@ impl Head for ScoreHead {
         1
     }
 
-    fn read(&self, output: &RunOutput, at: usize, _tokens: Range<usize>) -> Result<Vec<f32>> {
+    fn read(&self, output: &RunOutput, at: usize) -> Result<Vec<f32>> {
         let RunOutput::Rows(logits) = output else {
             return Err(Error::Internal("a reranker's output has three axes".into()));
         };

@@ -13,14 +13,13 @@ pub use request::{Answer, Counted, Head, Inputs, Request, Rows, Ticket};
 
 use self::count::CountStage;
 use self::encode::Call;
-use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::files::ModelFolder;
 use crate::head::Layers;
-use crate::options::{DType, LoadOptions, Truncation};
+use crate::network::{Network, OutputKind, RunOutput};
+use crate::options::{LoadOptions, Truncation};
 use crate::reply::Reply;
 use crate::scheduler::{QueueLimits, Scheduler};
-use crate::session::{Network, OutputKind, RunOutput};
 use crate::spec::{HeadSpec, ModelSpec};
 use crate::tokenizer::{Limit, TokenRow, Tokenizer};
 
@@ -91,8 +90,8 @@ impl Engine {
         let id = self.spec.tokenizer.pad_id;
         let length = self.network.fixed_length().map_or(3, |length| length.min(3));
         let row = TokenRow { ids: vec![id; length], type_ids: vec![0; length], truncated: false };
-        Ok(match self.network.run(&Batch::pad(&[&row, &row], id)).map_err(|error| self.explain(error))? {
-            RunOutput::Tokens(hidden) => self.token_layers.dimensions(hidden.dim().2)?,
+        Ok(match self.network.run(&[&row, &row]).map_err(|error| self.explain(error))? {
+            RunOutput::Tokens(tokens) => self.token_layers.dimensions(tokens.hidden.ncols())?,
             RunOutput::Rows(rows) => rows.ncols(),
         })
     }
@@ -124,15 +123,6 @@ impl Engine {
             self.spec.head = HeadSpec::Score(head);
         }
         Ok(())
-    }
-
-    /// Tokens of a run. Small batches win on a CPU: padding and cache misses cost more than they save
-    /// (docs/performance.md).
-    fn batch_tokens(&self) -> usize {
-        match self.spec.graph.dtype {
-            Some(DType::Fp32) | None => 256,
-            Some(_) => 384,
-        }
     }
 
     /// UTF-16 units of a text that a caller passes first, so that long texts are not copied whole.

@@ -1,13 +1,12 @@
 //! A call as its maker states it: the texts, the limits, and what follows the network.
 
 use std::fmt::{Display, Formatter};
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Short;
 use crate::error::Result;
-use crate::session::RunOutput;
+use crate::network::RunOutput;
 use crate::tokenizer::{Limit, Part};
 
 /// The texts of a call.
@@ -119,11 +118,11 @@ pub trait Head: Send + Sync + Sized + 'static {
     type Output: Send + 'static;
     /// Numbers that a row gives.
     fn width(&self) -> usize;
-    /// The numbers of the row at `at` of a batch, whose tokens stand at `tokens`.
+    /// The numbers of the row at `at` of a run.
     ///
     /// # Errors
     /// [`crate::Error::Numeric`] where they are not finite. Who calls adds which row of the caller it is.
-    fn read(&self, output: &RunOutput, at: usize, tokens: Range<usize>) -> Result<Vec<f32>>;
+    fn read(&self, output: &RunOutput, at: usize) -> Result<Vec<f32>>;
     /// The numbers of a text that has no token at all.
     ///
     /// # Errors

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use super::encode::Call;
 use super::{Answer, Counted, Head, lock};
-use crate::batch::{Batch, plan};
 use crate::error::Result;
 use crate::reply::Reply;
 use crate::scheduler::{Stage, Step};
@@ -32,7 +31,7 @@ impl<H: Head> RunStage<H> {
         if let Some(admission) = lock(&call.admission).as_mut() {
             admission.set_tokens(lengths.iter().sum());
         }
-        let batches = plan(&lengths, engine.batch_tokens());
+        let batches = engine.network.plan(&lengths);
         let numbers = vec![0.0; call.head.width() * call.rows.len()];
         let result = Mutex::new(Some(RunResult { numbers, reply }));
         engine.scheduler.submit(Arc::new(RunStage { call, batches, result }));
@@ -75,10 +74,9 @@ impl<H: Head> Stage for RunStage<H> {
         };
         let engine = &call.engine;
         let rows: Vec<&TokenRow> = batch.iter().map(|row| &call.rows[*row]).collect();
-        let padded = Batch::pad(&rows, engine.spec.tokenizer.pad_id);
-        let output = engine.network.run(&padded)?;
+        let output = engine.network.run(&rows)?;
         for (at, row) in batch.iter().enumerate() {
-            let numbers = call.head.read(&output, at, padded.spans[at].clone());
+            let numbers = call.head.read(&output, at);
             self.store(*row, &numbers.map_err(|error| error.of(call.names.name(*row)))?);
         }
         Ok(Step::Done)

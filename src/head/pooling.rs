@@ -1,6 +1,6 @@
 //! Token vectors to one vector. Semantics: `Pooling` of sentence-transformers 6.2.
 //!
-//! The functions see only a row's own tokens (padding is outside `tokens`), so the padding side cannot matter.
+//! The functions see only a row's own tokens, without padding, so the padding side cannot matter.
 
 use std::ops::Range;
 
@@ -10,12 +10,12 @@ use crate::options::Pooling;
 
 /// Pools one row.
 ///
-/// `hidden` is `[tokens, hidden]` with padding, `tokens` where the row's real tokens stand, and the first `skip` of them
-/// (the prompt, where `include_prompt` is false) take no part. The poolings are concatenated in their order.
+/// `hidden` is `[tokens, hidden]` without padding, and the first `skip` tokens (the prompt, where `include_prompt` is false)
+/// take no part. The poolings are concatenated in their order.
 #[must_use]
-pub fn pool(hidden: ArrayView2<'_, f32>, tokens: Range<usize>, skip: usize, pooling: &[Pooling]) -> Vec<f32> {
+pub fn pool(hidden: ArrayView2<'_, f32>, skip: usize, pooling: &[Pooling]) -> Vec<f32> {
     let width = hidden.ncols();
-    let kept = tokens.start.saturating_add(skip).min(tokens.end)..tokens.end;
+    let kept = skip.min(hidden.nrows())..hidden.nrows();
     let mut vector = Vec::with_capacity(width * pooling.len());
     for mode in pooling {
         match mode {
@@ -43,8 +43,7 @@ pub fn pool(hidden: ArrayView2<'_, f32>, tokens: Range<usize>, skip: usize, pool
             // Weights count from the row's first token, also where the prompt is left out.
             #[allow(clippy::cast_precision_loss, reason = "positions are far below 2^24")]
             Pooling::WeightedMean => {
-                let start = tokens.start;
-                weighted(&mut vector, hidden, kept.clone(), |at| (at - start + 1) as f32, |sum| sum);
+                weighted(&mut vector, hidden, kept.clone(), |at| (at + 1) as f32, |sum| sum);
             }
         }
     }
@@ -78,9 +77,8 @@ mod tests {
     use ndarray::array;
 
     #[test]
-    fn padding_on_either_side_is_ignored() {
-        let right = array![[1.0, -8.0], [3.0, -2.0], [99.0, 99.0]];
-        let left = array![[99.0, 99.0], [1.0, -8.0], [3.0, -2.0]];
+    fn each_pooling_is_its_formula() {
+        let hidden = array![[1.0, -8.0], [3.0, -2.0]];
         for (mode, expected) in [
             (Pooling::Cls, [1.0, -8.0]),
             (Pooling::Last, [3.0, -2.0]),
@@ -89,22 +87,21 @@ mod tests {
             (Pooling::MeanSqrtLen, [4.0 / 2f32.sqrt(), -10.0 / 2f32.sqrt()]),
             (Pooling::WeightedMean, [7.0 / 3.0, -4.0]),
         ] {
-            assert_eq!(pool(right.view(), 0..2, 0, &[mode]), expected, "{mode:?} right");
-            assert_eq!(pool(left.view(), 1..3, 0, &[mode]), expected, "{mode:?} left");
+            assert_eq!(pool(hidden.view(), 0, &[mode]), expected, "{mode:?}");
         }
     }
 
     #[test]
     fn poolings_are_concatenated_in_their_order() {
         let hidden = array![[1.0], [3.0]];
-        assert_eq!(pool(hidden.view(), 0..2, 0, &[Pooling::Last, Pooling::Cls, Pooling::Mean]), [3.0, 1.0, 2.0]);
+        assert_eq!(pool(hidden.view(), 0, &[Pooling::Last, Pooling::Cls, Pooling::Mean]), [3.0, 1.0, 2.0]);
     }
 
     #[test]
     fn a_skipped_prompt_takes_no_part_but_keeps_its_places() {
         let hidden = array![[9.0], [1.0], [2.0]];
-        assert_eq!(pool(hidden.view(), 0..3, 1, &[Pooling::Mean]), [1.5]);
-        assert_eq!(pool(hidden.view(), 0..3, 1, &[Pooling::WeightedMean]), [(2.0 + 6.0) / 5.0]);
-        assert_eq!(pool(hidden.view(), 0..3, 9, &[Pooling::Mean, Pooling::Last]), [0.0, 0.0]);
+        assert_eq!(pool(hidden.view(), 1, &[Pooling::Mean]), [1.5]);
+        assert_eq!(pool(hidden.view(), 1, &[Pooling::WeightedMean]), [(2.0 + 6.0) / 5.0]);
+        assert_eq!(pool(hidden.view(), 9, &[Pooling::Mean, Pooling::Last]), [0.0, 0.0]);
     }
 }

@@ -7,12 +7,13 @@ use napi_derive::napi;
 
 use super::outcome::{OrderOutcome, Ordered, count, promise};
 use crate::error::{Error, Result};
-use crate::{session, similarity};
+use crate::network::graph;
+use crate::similarity;
 
 /// Says where ONNX Runtime's library lies, by absolute path. The first call wins; nothing is opened yet.
 #[napi(catch_unwind)]
 pub fn initialize(library: String) {
-    session::set_library(Path::new(&library));
+    graph::set_library(Path::new(&library));
 }
 
 /// The version of this build, so that packages of different versions are not mixed.

@@ -13,10 +13,10 @@ use super::outcome::{
 use crate::embedder::{self, EmbeddingHead};
 use crate::engine::{self, Answer, Engine};
 use crate::error::{Error, Result};
+use crate::network::{OutputKind, graph::runtime_version};
 use crate::options::Product;
 use crate::registry::{self, Holding, Loaded, Wait};
 use crate::reranker::{self, ScoreHead};
-use crate::session::{OutputKind, runtime_version};
 use crate::spec::HeadSpec;
 
 /// Loads a model, or shares the one that is loaded with equal options. `wait` belongs to this call alone.

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use vecrank::embedder::{Embeddings, embed};
 use vecrank::engine::{Answer, Engine, Rows, Ticket};
 use vecrank::head::OutputData;
+use vecrank::network::graph;
 use vecrank::options::{EmbedOptions, LoadOptions, Product};
 use vecrank::registry::{Holding, Origin};
 use vecrank::reply::pair;
 use vecrank::tokenizer::Part;
-use vecrank::{Error, registry, session};
+use vecrank::{Error, registry};
 use zoo::Random;
 
 fn load(name: &str, threads: usize) -> Arc<Engine> {
@@ -25,7 +26,7 @@ fn load(name: &str, threads: usize) -> Arc<Engine> {
     };
     let library = std::env::var_os("VECRANK_ONNXRUNTIME").map_or_else(|| zoo::root().join(library), Into::into);
     assert!(library.exists(), "{} is missing: run `npm run build` first", library.display());
-    session::set_library(&library);
+    graph::set_library(&library);
     let options = LoadOptions {
         threads,
         ..LoadOptions::new(Product::Embedder, zoo::root().join("tests/fixtures/zoo").join(name))

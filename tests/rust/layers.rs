@@ -39,9 +39,9 @@ fn uses(source: &str, word: &str) -> bool {
 #[test]
 fn heavy_dependencies_stay_in_their_module() {
     for (dependency, home) in [
-        ("ort", "session/"),
-        ("libloading", "session/"),
-        ("ort_sys", "session/"),
+        ("ort", "network/graph/"),
+        ("libloading", "network/graph/"),
+        ("ort_sys", "network/graph/"),
         ("napi", "node/"),
         ("napi_derive", "node/"),
         ("tokenizers", "tokenizer/"),
@@ -71,9 +71,8 @@ fn imports_only_go_down() {
         "embedder",
         "reranker",
         "engine",
-        "session",
+        "network",
         "head",
-        "batch",
         "tokenizer",
         "spec",
         "hub",
@@ -107,7 +106,7 @@ fn unsafe_code_is_in_two_files() {
         all().into_iter().filter(|(_, source)| source.contains("unsafe {")).map(|(name, _)| name).collect();
     let mut found = found;
     found.sort();
-    assert_eq!(found, ["session/environment.rs", "session/run.rs"]);
+    assert_eq!(found, ["network/graph/environment.rs", "network/graph/run.rs"]);
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! The network: one ONNX Runtime session on the CPU, run from several threads at once. `ort` is used in this folder
-//! only.
+//! A network that is an ONNX graph: one ONNX Runtime session on the CPU, run from several threads at once. `ort` is used in
+//! this folder only.
 //!
 //! Each run is single-threaded; the workers run many at a time. That is faster than one run on all cores, because a
 //! run's small batches keep one core busy and need no waiting for each other (docs/performance.md).
 
+mod batch;
 mod environment;
 mod frame;
 mod inputs;
@@ -19,45 +20,46 @@ use ort::value::{DynValue, TensorElementType};
 
 pub use environment::{runtime_version, set_library};
 
+use self::batch::{Batch, plan};
 use self::frame::Frame;
 use self::inputs::Input;
 use self::weights::Weights;
-use crate::batch::Batch;
+use super::{OutputKind, RunOutput, TokenVectors};
 use crate::error::{Error, Result};
 use crate::options::{DType, Product};
 use crate::spec::{GraphFile, ModelSpec};
+use crate::tokenizer::TokenRow;
 
-/// A loaded network.
+/// A loaded graph.
 #[derive(Debug)]
-pub struct Network {
+pub struct Graph {
     session: Session,
     /// Files of weights that the session reads from memory. Behind it: a field goes after those before it.
     _weights: Vec<Arc<[u8]>>,
     inputs: Vec<Input>,
     frame: Frame,
     pad_id: u32,
-    output: Output,
+    output: OutputName,
     position_offset: usize,
+    /// Tokens of a batch, padding included.
+    batch_tokens: usize,
     /// The file's name, for messages.
     file: String,
 }
 
 /// The graph's output that is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Output {
+struct OutputName {
     name: String,
     kind: OutputKind,
 }
 
-/// What the graph gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputKind {
-    /// `[batch, tokens, hidden]`: token vectors.
-    Tokens,
-    /// `[batch, dimensions]`: vectors that were pooled inside the graph.
-    Sentences,
-    /// `[batch, labels]`
-    Logits,
+/// A run's result.
+enum Output {
+    /// `[batch, tokens, hidden]`
+    Tokens(Array3<f32>),
+    /// `[batch, dimensions]` or `[batch, labels]`
+    Rows(Array2<f32>),
 }
 
 impl OutputKind {
@@ -69,16 +71,7 @@ impl OutputKind {
     }
 }
 
-/// A run's result.
-#[derive(Debug)]
-pub enum RunOutput {
-    /// `[batch, tokens, hidden]`
-    Tokens(Array3<f32>),
-    /// `[batch, dimensions]` or `[batch, labels]`
-    Rows(Array2<f32>),
-}
-
-impl Network {
+impl Graph {
     /// Opens the graph.
     ///
     /// # Errors
@@ -92,7 +85,7 @@ impl Network {
         let file = graph.relative.clone();
         let (inputs, frame) = inputs::known(&session, &file)?;
         let output = choose_output(&session, product, &file)?;
-        Ok(Network {
+        Ok(Graph {
             session,
             _weights: weights.into_iter().map(|(_, bytes)| bytes).collect(),
             inputs,
@@ -100,6 +93,10 @@ impl Network {
             pad_id: spec.tokenizer.pad_id,
             output,
             position_offset: spec.position_offset,
+            batch_tokens: match graph.dtype {
+                Some(DType::Fp32) | None => 256,
+                Some(_) => 384,
+            },
             file,
         })
     }
@@ -117,24 +114,45 @@ impl Network {
         self.output.kind
     }
 
-    /// Runs one batch. Safe from several threads at once.
+    /// Rows of similar length that share a run. Small batches win on a CPU: padding and cache misses cost more than they save
+    /// (docs/performance.md).
+    pub(super) fn plan(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
+        plan(lengths, self.batch_tokens)
+    }
+
+    /// Runs rows as one batch. Safe from several threads at once.
     ///
     /// # Errors
     /// [`Error::Runtime`] where ONNX Runtime fails, [`Error::ModelInvalid`] where the output's shape is not that of the
     /// batch.
-    pub fn run(&self, batch: &Batch) -> Result<RunOutput> {
+    pub(super) fn run(&self, rows: &[&TokenRow]) -> Result<RunOutput> {
+        let batch = Batch::pad(rows, self.pad_id);
+        let output = self.run_batch(&batch)?;
+        let (hidden, width) = match output {
+            Output::Rows(rows) => return Ok(RunOutput::Rows(rows)),
+            Output::Tokens(tokens) => {
+                let (rows, width, hidden) = tokens.dim();
+                let flat = tokens.into_shape_with_order((rows * width, hidden));
+                (flat.map_err(|error| Error::Internal(error.to_string()))?, width)
+            }
+        };
+        let spans = batch.spans.iter().enumerate().map(|(row, span)| row * width + span.start..row * width + span.end);
+        Ok(RunOutput::Tokens(TokenVectors { hidden, spans: spans.collect() }))
+    }
+
+    fn run_batch(&self, batch: &Batch) -> Result<Output> {
         let Some(pieces) = self.frame.pieces(batch, self.pad_id) else { return self.run_once(batch) };
         let width = pieces.iter().map(|piece| piece.batch.ids.ncols()).max().unwrap_or(0);
-        let mut whole: Option<RunOutput> = None;
+        let mut whole: Option<Output> = None;
         for piece in pieces {
             let output = self.run_once(&piece.batch)?;
             let (from, count) = (piece.rows.start, piece.rows.len());
             let rows = batch.ids.nrows();
             match output {
-                RunOutput::Tokens(tokens) => {
+                Output::Tokens(tokens) => {
                     let (_, length, hidden) = tokens.dim();
-                    let whole = whole.get_or_insert_with(|| RunOutput::Tokens(Array3::zeros((rows, width, hidden))));
-                    if let RunOutput::Tokens(whole) = whole {
+                    let whole = whole.get_or_insert_with(|| Output::Tokens(Array3::zeros((rows, width, hidden))));
+                    if let Output::Tokens(whole) = whole {
                         whole.slice_mut(s![from..from + count, ..length, ..]).assign(&tokens.slice(s![
                             ..count,
                             ..,
@@ -142,9 +160,9 @@ impl Network {
                         ]));
                     }
                 }
-                RunOutput::Rows(numbers) => {
-                    let whole = whole.get_or_insert_with(|| RunOutput::Rows(Array2::zeros((rows, numbers.ncols()))));
-                    if let RunOutput::Rows(whole) = whole {
+                Output::Rows(numbers) => {
+                    let whole = whole.get_or_insert_with(|| Output::Rows(Array2::zeros((rows, numbers.ncols()))));
+                    if let Output::Rows(whole) = whole {
                         whole.slice_mut(s![from..from + count, ..]).assign(&numbers.slice(s![..count, ..]));
                     }
                 }
@@ -153,7 +171,7 @@ impl Network {
         whole.ok_or_else(|| Error::Internal("a batch without rows was run".into()))
     }
 
-    fn run_once(&self, batch: &Batch) -> Result<RunOutput> {
+    fn run_once(&self, batch: &Batch) -> Result<Output> {
         let failed =
             |error: ort::Error| Error::runtime(format!("{}: the network failed", self.file), error.to_string());
         let values = inputs::values(&self.inputs, batch, self.position_offset).map_err(failed)?;
@@ -161,7 +179,7 @@ impl Network {
         self.read(&output, batch)
     }
 
-    fn read(&self, value: &DynValue, batch: &Batch) -> Result<RunOutput> {
+    fn read(&self, value: &DynValue, batch: &Batch) -> Result<Output> {
         let (shape, data) = floats(value).map_err(|error| {
             Error::ModelUnsupported(format!("{}: the output \"{}\" {error}", self.file, self.output.name))
         })?;
@@ -189,9 +207,9 @@ impl Network {
         }
         Ok(match self.output.kind {
             OutputKind::Tokens => {
-                RunOutput::Tokens(Array3::from_shape_vec((rows, width, shape[2]), data).map_err(|_| wrong())?)
+                Output::Tokens(Array3::from_shape_vec((rows, width, shape[2]), data).map_err(|_| wrong())?)
             }
-            _ => RunOutput::Rows(Array2::from_shape_vec((rows, shape[1]), data).map_err(|_| wrong())?),
+            _ => Output::Rows(Array2::from_shape_vec((rows, shape[1]), data).map_err(|_| wrong())?),
         })
     }
 }
@@ -235,7 +253,7 @@ fn has_vnni() -> bool {
     true
 }
 
-fn choose_output(session: &Session, product: Product, file: &str) -> Result<Output> {
+fn choose_output(session: &Session, product: Product, file: &str) -> Result<OutputName> {
     let wanted: &[(&str, OutputKind)] = match product {
         Product::Embedder => &[
             ("last_hidden_state", OutputKind::Tokens),
@@ -248,7 +266,7 @@ fn choose_output(session: &Session, product: Product, file: &str) -> Result<Outp
     wanted
         .iter()
         .find(|(name, _)| has(name))
-        .map(|(name, kind)| Output { name: (*name).to_owned(), kind: *kind })
+        .map(|(name, kind)| OutputName { name: (*name).to_owned(), kind: *kind })
         .ok_or_else(|| {
             let outputs: Vec<_> = session.outputs().iter().map(|output| output.name()).collect();
             let wanted: Vec<_> = wanted.iter().map(|(name, _)| *name).collect();

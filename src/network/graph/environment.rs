@@ -14,7 +14,7 @@ use crate::digest;
 use crate::error::{Error, Result, Source, shown};
 
 /// Versions and digests of the libraries that we ship; `scripts/onnxruntime.mjs` fetches by the same file.
-const PINS: &str = include_str!("../../scripts/onnxruntime.json");
+const PINS: &str = include_str!("../../../scripts/onnxruntime.json");
 
 static LIBRARY: OnceCell<PathBuf> = OnceCell::new();
 static ENVIRONMENT: OnceCell<Environment> = OnceCell::new();

@@ -5,8 +5,8 @@ use ort::memory::Allocator;
 use ort::session::Session;
 use ort::value::{DynTensor, DynValue, Tensor, TensorElementType, ValueType};
 
+use super::batch::Batch;
 use super::frame::Frame;
-use crate::batch::Batch;
 use crate::error::{Error, Result};
 
 /// An input of the graph, by the name that the graph has for it.

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::batch::Batch;
+use super::batch::Batch;
 use crate::error::{Error, Result};
 
 /// What is fixed.
