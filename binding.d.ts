@@ -198,6 +198,7 @@ export interface LoadOptions {
   model: string
   dtype?: string
   file?: string
+  engine?: string
   device?: string
   threads?: number
   maxLength?: number

@@ -20,8 +20,14 @@ export type NotInThisVersion<Planned = unknown> = undefined & { readonly planned
 
 // ---------- models ----------------------------------------------------------------------------------------------------
 
-/** Which ONNX file of the model is used, by the suffixes that Transformers.js uses: `q8` is `model_quantized.onnx`, `fp16` is `model_fp16.onnx`. */
-export type DType = 'auto' | 'fp32' | 'fp16' | 'q8' | 'int8' | 'uint8' | 'q4' | 'q4f16' | 'bnb4'
+/**
+ * Number format of the weights, by the suffixes of ONNX files that Transformers.js uses: `q8` is `model_quantized.onnx`, `fp16` is `model_fp16.onnx`.
+ * The encoder makes `q8` and `bf16` from longer numbers where there is no such file.
+ */
+export type DType = 'auto' | 'fp32' | 'bf16' | 'fp16' | 'q8' | 'int8' | 'uint8' | 'q4' | 'q4f16' | 'bnb4'
+
+/** What runs the network: ONNX Runtime, or vecrank's own encoder. */
+export type Engine = 'auto' | 'graph' | 'encoder'
 
 /** Where the network runs. */
 export type Device = 'auto' | 'cpu'
@@ -68,8 +74,18 @@ export interface ModelOptions {
    * @default 'auto'
    */
   dtype?: DType
-  /** An ONNX file inside the model's folder, such as `'onnx/model_O2.onnx'`. Wins over `dtype`. */
+  /**
+   * An ONNX or safetensors file inside the model's folder, such as `'onnx/model_O2.onnx'`. Of an ONNX file the name says the dtype; weights of a
+   * safetensors file are used as `dtype` says (`fp32` where it is `'auto'`).
+   */
   file?: string
+  /**
+   * What runs the network. `'encoder'`: vecrank's own, for the CPU, from `model.safetensors` or the weights in an ONNX file. `'graph'`: ONNX
+   * Runtime, from an ONNX file. `'auto'`: the encoder where it knows the model, else ONNX Runtime. A model that the named engine cannot take is
+   * `ERR_MODEL_UNSUPPORTED`, which says why.
+   * @default 'auto'
+   */
+  engine?: Engine
   /** Where to run. @default 'auto' */
   device?: Device
   /** CPU threads for inference, 1 to 1,024. Default: the CPUs that this process may use. */
@@ -153,7 +169,9 @@ export interface ModelInfo {
   readonly base: { readonly model: string; readonly commit: string } | null
   /** Whether a lock file decided which files are used. */
   readonly locked: boolean
-  /** The ONNX file, relative to `path`. */
+  /** What runs the network. */
+  readonly engine: 'graph' | 'encoder'
+  /** The file that the network was read from, relative to `path`. */
   readonly file: string
   /** The kind of weights, by that file's name; `null` where the name (of an explicit `file`) does not say. */
   readonly dtype: DType | null

@@ -95,8 +95,9 @@ const TRUNCATION = oneOf('right', 'left', 'error')
 const COUNT = whole(1, LARGEST)
 
 const RERANKER_LOAD = {
-  dtype: oneOf('auto', 'fp32', 'fp16', 'q8', 'int8', 'uint8', 'q4', 'q4f16', 'bnb4'),
+  dtype: oneOf('auto', 'fp32', 'bf16', 'fp16', 'q8', 'int8', 'uint8', 'q4', 'q4f16', 'bnb4'),
   file: nonEmpty,
+  engine: oneOf('auto', 'graph', 'encoder'),
   device,
   threads: whole(1, 1024),
   maxLength: COUNT,

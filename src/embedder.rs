@@ -112,7 +112,7 @@ impl EmbeddingHead {
         if pooled_inside && (options.pooling.is_some() || engine.options.pooling.is_some() || skip > 0) {
             return Err(Error::ModelUnsupported(format!(
                 "{} pools inside the graph, so `pooling` cannot be chosen and a prompt cannot be left out",
-                engine.spec.graph.relative
+                engine.file().relative
             )));
         }
         let pooling = options.pooling.map_or_else(|| spec.pooling.clone(), |pooling| vec![pooling]);

@@ -41,6 +41,8 @@ words! {
         Auto = "auto",
         /// `model.onnx`
         Fp32 = "fp32",
+        /// The upper halves of 32-bit floats, sums in 32 bits; by the encoder only.
+        Bf16 = "bf16",
         /// `model_fp16.onnx`
         Fp16 = "fp16",
         /// `model_quantized.onnx`
@@ -63,7 +65,7 @@ impl DType {
     #[must_use]
     pub fn suffix(self) -> &'static str {
         match self {
-            DType::Auto | DType::Fp32 => "",
+            DType::Auto | DType::Fp32 | DType::Bf16 => "",
             DType::Fp16 => "_fp16",
             DType::Q8 => "_quantized",
             DType::Int8 => "_int8",
@@ -77,9 +79,27 @@ impl DType {
     /// The order in which `auto` looks for a file when the declared one is missing.
     pub const PREFERENCE: [DType; 6] = [DType::Fp32, DType::Fp16, DType::Q8, DType::Int8, DType::Uint8, DType::Q4];
 
+    /// Whether the encoder computes in it.
+    #[must_use]
+    pub fn is_for_encoder(self) -> bool {
+        matches!(self, DType::Fp32 | DType::Bf16 | DType::Fp16 | DType::Q8 | DType::Int8 | DType::Uint8)
+    }
+
     /// Every number format, for reading a file's name.
-    pub const ALL: [DType; 8] =
-        [DType::Fp32, DType::Fp16, DType::Q8, DType::Int8, DType::Uint8, DType::Q4, DType::Q4f16, DType::Bnb4];
+    pub const ALL: [DType; 9] =
+        [DType::Fp32, DType::Bf16, DType::Fp16, DType::Q8, DType::Int8, DType::Uint8, DType::Q4, DType::Q4f16, DType::Bnb4];
+}
+
+words! {
+    /// What runs the network.
+    EngineOption, "engine" {
+        /// The encoder where it knows the model, else ONNX Runtime.
+        Auto = "auto",
+        /// ONNX Runtime.
+        Graph = "graph",
+        /// The encoder of our own.
+        Encoder = "encoder",
+    }
 }
 
 words! {
@@ -162,8 +182,10 @@ pub struct LoadOptions {
     pub pinned: Option<String>,
     /// Weights to use. Default [`DType::Auto`].
     pub dtype: DType,
-    /// An explicit ONNX file inside the folder; wins over `dtype`.
+    /// An explicit ONNX or safetensors file inside the folder; wins over `dtype`.
     pub file: Option<String>,
+    /// What runs the network. Default [`EngineOption::Auto`].
+    pub engine: EngineOption,
     /// Threads that run inference. Default: the CPUs that this process may use.
     pub threads: usize,
     /// Tokens a text (or pair) may have. Default: the repository's rule.
@@ -193,6 +215,7 @@ impl LoadOptions {
             pinned: None,
             dtype: DType::Auto,
             file: None,
+            engine: EngineOption::Auto,
             threads: available_threads(),
             max_length: None,
             truncation: None,

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::files::ModelFolder;
 use crate::hub::{self, Lends, LockFile, Pin, Pins, Request};
 use crate::loading::Loading;
+use crate::network::Network;
 use crate::options::{LoadOptions, Product};
 use crate::spec::{HeadSpec, ModelSpec, ModuleStep, product_of};
 
@@ -65,7 +66,9 @@ pub fn pull(
     let folder = opened.folder();
     let read = || {
         let product = product.map_or_else(|| product_of(&folder), Ok)?;
-        let spec = ModelSpec::read(&folder, &LoadOptions { product, ..options })?;
+        let options = LoadOptions { product, ..options };
+        let spec = Network::spec(&folder, &options)?;
+        Network::fetch(&folder, &spec)?;
         if let HeadSpec::Embedding(head) = &spec.head {
             for step in head.token_layers.iter().chain(&head.steps) {
                 if let ModuleStep::Dense(crate::spec::DenseSpec { weights, .. })

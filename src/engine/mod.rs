@@ -20,7 +20,7 @@ use crate::network::{Network, OutputKind, RunOutput};
 use crate::options::{LoadOptions, Truncation};
 use crate::reply::Reply;
 use crate::scheduler::{QueueLimits, Scheduler};
-use crate::spec::{HeadSpec, ModelSpec};
+use crate::spec::{EngineKind, HeadSpec, ModelSpec, NetworkFile};
 use crate::tokenizer::{Limit, TokenRow, Tokenizer};
 
 /// A loaded model.
@@ -56,7 +56,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::load`], and those of fetching.
     pub fn load_from(folder: &ModelFolder, options: LoadOptions) -> Result<Self> {
-        let mut spec = ModelSpec::read(folder, &options)?;
+        let mut spec = Network::spec(folder, &options)?;
         let (token_layers, layers) = match &spec.head {
             HeadSpec::Embedding(head) => {
                 (Layers::load(folder, &head.token_layers)?, Layers::load(folder, &head.steps)?)
@@ -66,9 +66,9 @@ impl Engine {
         let tokenizer = Tokenizer::load(&spec.tokenizer)?;
         // Nobody else reads it, and a large vocabulary is tens of megabytes.
         spec.tokenizer.json = Arc::default();
-        let network = Network::load(&spec, options.product)?;
+        let network = Network::load(folder, &spec, &options)?;
         if let Some(length) = network.fixed_length() {
-            spec.max_length = spec.max_length.within(length, &options, &spec.graph.relative)?;
+            spec.max_length = spec.max_length.within(length, &options, &network.file().relative)?;
         }
         let limits = QueueLimits { calls: options.queue_calls, tokens: options.queue_tokens };
         let scheduler = Scheduler::start(options.threads, limits)?;
@@ -76,6 +76,18 @@ impl Engine {
         engine.width = engine.measure()?;
         engine.check()?;
         Ok(engine)
+    }
+
+    /// What the network was read from.
+    #[must_use]
+    pub fn file(&self) -> &NetworkFile {
+        self.network.file()
+    }
+
+    /// What runs the network.
+    #[must_use]
+    pub fn engine_kind(&self) -> EngineKind {
+        self.network.kind()
     }
 
     /// What the network gives.
@@ -106,7 +118,7 @@ impl Engine {
         Error::ModelUnsupported(format!(
             "{} does not run on two texts of three tokens. A graph that was exported for a fixed number of rows or tokens fails like \
              this: export the model again with open (dynamic) axes for both. ONNX Runtime says: {said}",
-            self.spec.graph.relative
+            self.network.file().relative
         ))
     }
 
@@ -117,7 +129,7 @@ impl Engine {
                 self.layers.dimensions(self.width * head.pooling.len()).map(|_| None)
             }
             HeadSpec::Embedding(_) => Ok(None),
-            HeadSpec::Score(head) => head.of_network(self.width, &self.spec.graph.relative).map(Some),
+            HeadSpec::Score(head) => head.of_network(self.width, &self.network.file().relative).map(Some),
         };
         if let Some(head) = fits? {
             self.spec.head = HeadSpec::Score(head);

@@ -1,22 +1,32 @@
 //! What runs tokens. The engine does not know which kind of network it has.
 
+pub mod encoder;
 pub mod graph;
 
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, s};
 
+use self::encoder::{Encoder, Gang};
 use self::graph::Graph;
-use crate::error::Result;
-use crate::options::Product;
-use crate::spec::ModelSpec;
+use crate::error::{Error, Result};
+use crate::files::ModelFolder;
+use crate::options::LoadOptions;
+use crate::spec::{EngineKind, ModelSpec, NetworkFile};
 use crate::tokenizer::TokenRow;
 
 /// A loaded network.
 #[derive(Debug)]
-pub enum Network {
-    /// An ONNX graph that ONNX Runtime runs.
+pub struct Network {
+    file: NetworkFile,
+    runs: Runs,
+}
+
+/// What runs it.
+#[derive(Debug)]
+enum Runs {
     Graph(Box<Graph>),
+    Encoder(Box<Encoder>),
 }
 
 /// What a network gives.
@@ -57,45 +67,106 @@ impl TokenVectors {
 }
 
 impl Network {
-    /// Opens the model's network.
+    /// Opens the model's network: the first of the choices that is understood.
     ///
     /// # Errors
-    /// Those of [`Graph::load`].
-    pub fn load(spec: &ModelSpec, product: Product) -> Result<Self> {
-        Graph::load(spec, product).map(|graph| Network::Graph(Box::new(graph)))
+    /// Those of fetching files, of [`Graph`] and of [`Encoder`]; [`Error::ModelUnsupported`] where the encoder alone could take the
+    /// model and does not understand it.
+    pub fn load(folder: &ModelFolder, spec: &ModelSpec, options: &LoadOptions) -> Result<Self> {
+        let (file, encoder) = Network::first_understood(folder, spec)?;
+        let runs = match encoder {
+            Some(encoder) => Runs::Encoder(Box::new(encoder)),
+            None => Runs::Graph(Box::new(Graph::load(spec, &file, options.product)?)),
+        };
+        Ok(Network { file, runs })
+    }
+
+    /// What the model's files say, as both engines read them.
+    ///
+    /// # Errors
+    /// Those of [`ModelSpec::read`].
+    pub fn spec(folder: &ModelFolder, options: &LoadOptions) -> Result<ModelSpec> {
+        ModelSpec::read(folder, options, &|config| encoder::refuses(config, options.product))
+    }
+
+    /// Brings the files that a load would read, and opens no graph.
+    ///
+    /// # Errors
+    /// Those of [`Network::load`], but for those of the graph.
+    pub fn fetch(folder: &ModelFolder, spec: &ModelSpec) -> Result<()> {
+        Network::first_understood(folder, spec).map(drop)
+    }
+
+    /// The file of the first choice that is understood, and the encoder where it is one for the encoder. ONNX Runtime is not asked.
+    fn first_understood(folder: &ModelFolder, spec: &ModelSpec) -> Result<(NetworkFile, Option<Encoder>)> {
+        let mut reasons = Vec::new();
+        for choice in &spec.choices {
+            let file = choice.fetch(folder)?;
+            match choice.engine {
+                EngineKind::Graph => return Ok((file, None)),
+                EngineKind::Encoder => match Encoder::load(spec, &file)? {
+                    Ok(encoder) => return Ok((file, Some(encoder))),
+                    Err(reason) => reasons.push(reason),
+                },
+            }
+        }
+        Err(Error::ModelUnsupported(format!(
+            "{}, which the encoder does not know. A model with an ONNX file can be run with `engine: 'graph'`: export one with \
+             `optimum-cli export onnx`",
+            reasons.join("; ")
+        )))
+    }
+
+    /// What it was read from.
+    #[must_use]
+    pub fn file(&self) -> &NetworkFile {
+        &self.file
+    }
+
+    /// What runs it.
+    #[must_use]
+    pub fn kind(&self) -> EngineKind {
+        match &self.runs {
+            Runs::Graph(_) => EngineKind::Graph,
+            Runs::Encoder(_) => EngineKind::Encoder,
+        }
     }
 
     /// Tokens that every row has, where the network was made for one length.
     #[must_use]
     pub fn fixed_length(&self) -> Option<usize> {
-        match self {
-            Network::Graph(graph) => graph.fixed_length(),
+        match &self.runs {
+            Runs::Graph(graph) => graph.fixed_length(),
+            Runs::Encoder(_) => None,
         }
     }
 
     /// What a run gives.
     #[must_use]
     pub fn output_kind(&self) -> OutputKind {
-        match self {
-            Network::Graph(graph) => graph.output_kind(),
+        match &self.runs {
+            Runs::Graph(graph) => graph.output_kind(),
+            Runs::Encoder(encoder) => encoder.output_kind(),
         }
     }
 
     /// Which rows of these lengths run together. Rows of 0 tokens are left out: they have nothing to run.
     #[must_use]
     pub fn plan(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
-        match self {
-            Network::Graph(graph) => graph.plan(lengths),
+        match &self.runs {
+            Runs::Graph(graph) => graph.plan(lengths),
+            Runs::Encoder(_) => encoder::groups(lengths),
         }
     }
 
     /// Runs rows together. Safe from several threads at once.
     ///
     /// # Errors
-    /// Those of [`Graph::run`].
+    /// Those of [`Graph::run`] and [`Encoder::run`].
     pub fn run(&self, rows: &[&TokenRow]) -> Result<RunOutput> {
-        match self {
-            Network::Graph(graph) => graph.run(rows),
+        match &self.runs {
+            Runs::Graph(graph) => graph.run(rows),
+            Runs::Encoder(encoder) => encoder.run(rows, Gang::solo()),
         }
     }
 }

@@ -152,8 +152,8 @@ impl Model {
             "commit": hub.as_ref().map(|hub| &hub.commit),
             "base": hub.as_ref().and_then(|hub| hub.base.as_ref()).map(|(model, commit)| json!({ "model": model, "commit": commit })),
             "locked": hub.as_ref().is_some_and(|hub| hub.locked),
-            "file": spec.graph.relative,
-            "dtype": spec.graph.dtype.map(|dtype| dtype.as_str()),
+            "file": engine.file().relative,
+            "dtype": engine.file().dtype.map(|dtype| dtype.as_str()),
             "kind": match engine.options.product { Product::Embedder => "embedder", Product::Reranker => "reranker" },
             "dimensions": match engine.options.product {
                 Product::Embedder => embedder::dimensions(engine).ok(),
@@ -165,6 +165,7 @@ impl Model {
             "prompts": spec.prompts,
             "device": "cpu",
             "provider": "CPUExecutionProvider",
+            "engine": engine.engine_kind().as_str(),
             "onnxruntime": runtime_version(),
             "assumed": spec.assumed,
         })

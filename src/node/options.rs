@@ -30,6 +30,7 @@ pub struct LoadOptions {
     pub model: String,
     pub dtype: Option<String>,
     pub file: Option<String>,
+    pub engine: Option<String>,
     pub device: Option<String>,
     pub threads: Option<u32>,
     pub max_length: Option<u32>,
@@ -193,6 +194,7 @@ impl TryFrom<LoadOptions> for options::LoadOptions {
         Ok(options::LoadOptions {
             dtype: word(given.dtype.as_ref())?.unwrap_or(defaults.dtype),
             file: given.file,
+            engine: word(given.engine.as_ref())?.unwrap_or(defaults.engine),
             threads: size(given.threads).unwrap_or_else(available_threads),
             max_length: size(given.max_length),
             truncation: word(given.truncation.as_ref())?,

@@ -7,11 +7,11 @@
 
 mod activation;
 mod classifier;
-mod graph;
 mod layers;
 mod length;
 mod modality;
 mod modules;
+mod network;
 mod pooling;
 mod tokenizer;
 mod weights;
@@ -20,9 +20,9 @@ use std::collections::BTreeMap;
 
 pub use activation::ActivationFunction;
 pub use classifier::{DeclaredActivation, ScoreSpec};
-pub use graph::GraphFile;
 pub use layers::{DenseSpec, LayerNormSpec, ModuleStep};
 pub use length::MaxLength;
+pub use network::{Choice, EngineKind, NetworkFile};
 pub use tokenizer::TokenizerSpec;
 pub(crate) use tokenizer::{added_tokens, steps};
 
@@ -33,8 +33,10 @@ use crate::options::{LoadOptions, Pooling, Product, Prompt};
 /// Everything that the model's files say about how to run it, with the user's load options applied.
 #[derive(Debug, Clone)]
 pub struct ModelSpec {
-    /// The ONNX file.
-    pub graph: GraphFile,
+    /// `config.json`, which says what the network computes.
+    pub config: Object,
+    /// Files that the network can be read from, the best first; at least one.
+    pub choices: Vec<Choice>,
     /// How texts become tokens.
     pub tokenizer: TokenizerSpec,
     /// How many tokens fit.
@@ -175,12 +177,17 @@ impl Configs {
 }
 
 impl ModelSpec {
-    /// Reads the files of `folder` and applies the load options.
+    /// Reads the files of `folder` and applies the load options. `encoder` says of `config.json` why the encoder does not know the
+    /// model, if it does not.
     ///
     /// # Errors
     /// [`Error::FileNotFound`], [`Error::ModelInvalid`], [`Error::ModelUnsupported`]; [`Error::InvalidArgument`] where an
     /// option does not fit the model.
-    pub fn read(folder: &ModelFolder, options: &LoadOptions) -> Result<Self> {
+    pub fn read(
+        folder: &ModelFolder,
+        options: &LoadOptions,
+        encoder: &dyn Fn(&Object) -> Option<String>,
+    ) -> Result<Self> {
         let configs = Configs::read(folder, options.product)?;
         let mut assumed = Vec::new();
         let head = match options.product {
@@ -190,10 +197,17 @@ impl ModelSpec {
         modality::expect_plain_text(folder, &configs, options.product)?;
         let (prompts, default_prompt) = prompts(&configs, options)?;
         let position_offset = length::position_offset(&configs)?;
+        let unknown = encoder(&configs.config);
+        let choices = network::choices(folder, &configs, options, unknown.as_deref())?;
+        // The tokenizer comes along: two large files at the same time.
+        let mut files = choices.first().map_or(Ok(Vec::new()), |choice| choice.files(folder))?;
+        files.push(format!("{}tokenizer.json", configs.transformer));
+        folder.prefetch(&files.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(ModelSpec {
-            graph: graph::find(folder, &configs, options)?,
+            choices,
             max_length: length::resolve(&configs, position_offset, options, &mut assumed)?,
             tokenizer: TokenizerSpec::read(folder, &configs)?,
+            config: configs.config,
             position_offset,
             prompts,
             default_prompt,

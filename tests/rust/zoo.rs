@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use vecrank::files::ModelFolder;
+use vecrank::network::Network;
 use vecrank::options::{LoadOptions, Product};
 use vecrank::spec::ModelSpec;
 use vecrank::tokenizer::{Limit, Part, TokenRow, Tokenizer, Turn};
@@ -34,7 +35,7 @@ pub fn name(folder: &Path) -> String {
 
 pub fn spec(folder: &Path, product: Product) -> ModelSpec {
     let options = LoadOptions::new(product, folder);
-    ModelSpec::read(&ModelFolder::open(folder).unwrap(), &options)
+    Network::spec(&ModelFolder::open(folder).unwrap(), &options)
         .unwrap_or_else(|error| panic!("{}: {error}", name(folder)))
 }
 

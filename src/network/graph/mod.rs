@@ -27,7 +27,7 @@ use self::weights::Weights;
 use super::{OutputKind, RunOutput, TokenVectors};
 use crate::error::{Error, Result};
 use crate::options::{DType, Product};
-use crate::spec::{GraphFile, ModelSpec};
+use crate::spec::{NetworkFile, ModelSpec};
 use crate::tokenizer::TokenRow;
 
 /// A loaded graph.
@@ -77,9 +77,8 @@ impl Graph {
     /// # Errors
     /// [`Error::Runtime`] where ONNX Runtime cannot be opened, [`Error::ModelInvalid`] where the file is damaged,
     /// [`Error::ModelUnsupported`] where the graph asks for inputs or has outputs that are not known.
-    pub fn load(spec: &ModelSpec, product: Product) -> Result<Self> {
+    pub(super) fn load(spec: &ModelSpec, graph: &NetworkFile, product: Product) -> Result<Self> {
         let environment = environment::get()?;
-        let graph = &spec.graph;
         let weights = weights::in_memory(graph)?;
         let session = open(environment, graph, &weights).map_err(|error| refusal::explain(graph, &error))?;
         let file = graph.relative.clone();
@@ -216,7 +215,7 @@ impl Graph {
 
 fn open(
     environment: &ort::environment::Environment,
-    graph: &GraphFile,
+    graph: &NetworkFile,
     weights: &[Weights<'_>],
 ) -> ort::Result<Session> {
     let mut builder = Session::builder(environment)?

@@ -2,10 +2,10 @@
 
 use crate::error::{Error, shown};
 use crate::files::impostor_at;
-use crate::spec::GraphFile;
+use crate::spec::NetworkFile;
 
 /// It is known by the words that ONNX Runtime 1.31 and 1.32 use; `__test__/graphs.spec.mjs` holds them for the one that is pinned.
-pub(super) fn explain(graph: &GraphFile, error: &ort::Error) -> Error {
+pub(super) fn explain(graph: &NetworkFile, error: &ort::Error) -> Error {
     let file = &graph.relative;
     let message = error.message();
     if let Some(impostor) = impostor_at(file, &graph.path) {

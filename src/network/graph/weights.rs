@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::spec::GraphFile;
+use crate::spec::NetworkFile;
 
 /// A file of weights in memory, by the name that the graph has for it.
 pub(super) type Weights<'graph> = (&'graph str, Arc<[u8]>);
 
 /// The files of weights that may be replaced at any time, whole. ONNX Runtime would map them: who then writes to one changes
 /// a model that is in use, and who shortens one ends the process. Files of the cache are never written to and are left to it.
-pub(super) fn in_memory(graph: &GraphFile) -> Result<Vec<Weights<'_>>> {
+pub(super) fn in_memory(graph: &NetworkFile) -> Result<Vec<Weights<'_>>> {
     if !graph.may_change {
         return Ok(Vec::new());
     }

@@ -1,0 +1,146 @@
+//! Attention: each head of each text is a unit of work. There is no padding and no mask: a unit sees its own text's rows only.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use super::kernel::{Aligned, Cell, Cells, Gang, Kernels, Strided, multiply, transpose};
+use super::plan::Attention;
+use super::positions::{Angles, Relative};
+use super::weights::LoadedNorm;
+
+/// Queries that are worked on at a time.
+const BLOCK_ROWS: usize = 48;
+/// Columns that a product reads at a time.
+const PANEL: usize = 32;
+/// Rows that are one unit of work in what is done before.
+const ROWS_PER_UNIT: usize = 8;
+
+/// Where each text's rows are.
+#[derive(Clone, Copy)]
+pub(super) struct Texts<'a>(pub &'a [Range<usize>]);
+
+impl Texts<'_> {
+    /// Rows of all texts.
+    pub fn tokens(self) -> usize {
+        self.0.last().map_or(0, |last| last.end)
+    }
+}
+
+/// A layer's attention.
+pub(super) struct Attend<'a> {
+    pub attention: &'a Attention,
+    pub window: Option<usize>,
+    pub head_norms: Option<&'a (LoadedNorm, LoadedNorm)>,
+    pub angles: Option<&'a Angles>,
+    pub relative: Option<&'a Relative>,
+}
+
+/// Memory of a unit.
+#[derive(Default)]
+struct Scratch {
+    /// A head's keys, a column each.
+    keys: Aligned<f32>,
+    /// Products of some queries with all keys.
+    scores: Aligned<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl Attend<'_> {
+    /// Norms and turns the heads of queries and keys in `projected`, rows of `width` numbers.
+    pub fn prepare(&self, kernels: &Kernels, gang: Gang<'_>, texts: Texts<'_>, projected: &mut [f32], width: usize) {
+        if self.head_norms.is_none() && self.angles.is_none() {
+            return;
+        }
+        let Attention { heads, key_heads, head_size, .. } = *self.attention;
+        let mut places = vec![0; texts.tokens()];
+        texts.0.iter().for_each(|rows| rows.clone().enumerate().for_each(|(place, row)| places[row] = place));
+        gang.split(projected, width * ROWS_PER_UNIT, |unit, rows| {
+            for (at, row) in rows.chunks_exact_mut(width).enumerate() {
+                let place = places[unit * ROWS_PER_UNIT + at];
+                for (head, numbers) in row.chunks_exact_mut(head_size).take(heads + key_heads).enumerate() {
+                    if let Some((query, key)) = self.head_norms {
+                        (if head < heads { query } else { key }).apply(kernels, numbers);
+                    }
+                    if let Some(angles) = self.angles {
+                        let range = place * angles.half..(place + 1) * angles.half;
+                        kernels.rotate(numbers, &angles.cosines[range.clone()], &angles.sines[range]);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Writes what each token takes from the others: rows of all heads' numbers.
+    pub fn run(
+        &self,
+        kernels: &Kernels,
+        gang: Gang<'_>,
+        texts: Texts<'_>,
+        projected: &[f32],
+        width: usize,
+        attended: &mut [f32],
+    ) {
+        let Attention { heads, head_size, .. } = *self.attention;
+        let cells = Cells::new(attended, heads * head_size, head_size, texts.0.len() * heads);
+        gang.each(texts.0.len() * heads, &|unit| {
+            let (rows, head) = (texts.0[unit / heads].clone(), unit % heads);
+            let cell = cells.take(unit, rows.clone(), head);
+            SCRATCH.with_borrow_mut(|scratch| {
+                self.head(kernels, scratch, &projected[rows.start * width..], width, rows.len(), head, cell);
+            });
+        });
+    }
+
+    /// One head of one text.
+    #[allow(clippy::too_many_arguments, reason = "a unit of `run`, which has them all")]
+    fn head(
+        &self,
+        kernels: &Kernels,
+        scratch: &mut Scratch,
+        projected: &[f32],
+        width: usize,
+        tokens: usize,
+        head: usize,
+        mut out: Cell<'_>,
+    ) {
+        let Attention { heads, key_heads, head_size, scale, causal, .. } = *self.attention;
+        let key_head = head / (heads / key_heads);
+        let key_column = (heads + key_head) * head_size;
+        let value_column = (heads + key_heads + key_head) * head_size;
+        let from = |row: usize, column: usize| Strided { numbers: &projected[row * width + column..], stride: width };
+        let padded = tokens.next_multiple_of(PANEL);
+        scratch.keys.resize(head_size * padded);
+        transpose(kernels, from(0, key_column), [tokens, head_size], scale, &mut scratch.keys, padded);
+        for first in (0..tokens).step_by(BLOCK_ROWS) {
+            let rows = first..(first + BLOCK_ROWS).min(tokens);
+            scratch.scores.resize(rows.len() * padded);
+            let keys = Strided { numbers: &scratch.keys, stride: padded };
+            let queries = from(first, head * head_size);
+            multiply(kernels, queries, keys, head_size, &mut Cell::of(&mut scratch.scores, padded));
+            for (row, scores) in rows.clone().zip(scratch.scores.chunks_exact_mut(padded)) {
+                let scores = &mut scores[..tokens];
+                if let Some(relative) = self.relative {
+                    kernels.add(scores, relative.row(head, row, tokens));
+                }
+                let seen = self.seen(row, tokens, causal);
+                kernels.softmax(&mut scores[seen.clone()]);
+                scores[..seen.start].fill(0.0);
+                scores[seen.end..].fill(0.0);
+            }
+            let scores = Strided { numbers: &scratch.scores, stride: padded };
+            multiply(kernels, scores, from(0, value_column), tokens, &mut out.rows(rows));
+        }
+    }
+
+    /// Which keys a query sees.
+    fn seen(&self, row: usize, tokens: usize, causal: bool) -> Range<usize> {
+        let end = if causal { row + 1 } else { tokens };
+        match self.window {
+            Some(far) => row.saturating_sub(far)..(row + far + 1).min(end),
+            None => 0..end,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A model's weights, by the names that transformers has for them.
+
+mod safetensors;
+mod tensor;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) use self::safetensors::read as read_safetensors;
+pub(super) use tensor::{Numbers, Tensor};
+
+use super::config::{Refusal, Understood};
+use super::kernel::{Format, Panels, Source};
+use super::plan::{Linear, Norm, NormKind, Plan};
+use super::table::Table;
+use crate::error::Error;
+
+/// The tensors of a file, and which of them were used.
+pub(super) struct Weights<'file> {
+    /// The file, for messages.
+    file: String,
+    tensors: BTreeMap<String, Tensor<'file>>,
+    /// What stands before the names of the network's tensors in this file.
+    prefix: String,
+    /// What stands before the names of a head's.
+    outer: String,
+    used: RefCell<BTreeSet<String>>,
+}
+
+/// A norm, ready.
+#[derive(Debug)]
+pub(super) struct LoadedNorm {
+    pub kind: NormKind,
+    pub gain: Vec<f32>,
+    pub bias: Vec<f32>,
+    pub epsilon: f32,
+}
+
+impl<'file> Weights<'file> {
+    /// The tensors that a plan names.
+    pub fn new(file: &str, tensors: BTreeMap<String, Tensor<'file>>, plan: &Plan) -> Understood<Self> {
+        let prefixes: Vec<&str> =
+            tensors.keys().filter_map(|name| name.strip_suffix(plan.embedding.words.as_str())).collect();
+        let &[prefix] = prefixes.as_slice() else {
+            return Err(Refusal::Unknown(format!("{file} has no single tensor \"{}\"", plan.embedding.words)));
+        };
+        let outer = prefix.strip_suffix(plan.prefix).unwrap_or_default();
+        let (prefix, outer) = (prefix.to_owned(), outer.to_owned());
+        Ok(Weights { file: file.to_owned(), tensors, prefix, outer, used: RefCell::default() })
+    }
+
+    fn find(&self, name: &str) -> Understood<&Tensor<'file>> {
+        let mut names = vec![format!("{}{name}", self.prefix), format!("{}{name}", self.outer)];
+        // What TensorFlow's checkpoints called them, and many of BERT's still do.
+        for (new, old) in [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")] {
+            names.extend(name.strip_suffix(new).map(|start| format!("{}{start}{old}", self.prefix)));
+        }
+        let found = names.into_iter().find(|name| self.tensors.contains_key(name));
+        let found = found.ok_or_else(|| Refusal::Unknown(format!("{} has no tensor \"{name}\"", self.file)))?;
+        let tensor = &self.tensors[&found];
+        self.used.borrow_mut().insert(found);
+        Ok(tensor)
+    }
+
+    fn shaped(&self, name: &str, shape: &[usize]) -> Understood<&Tensor<'file>> {
+        let tensor = self.find(name)?;
+        if tensor.shape != shape {
+            return Err(Refusal::Broken(Error::invalid_model(format!(
+                "{}: expected the shape {shape:?} for \"{name}\", which config.json means, but found {:?}",
+                self.file, tensor.shape
+            ))));
+        }
+        Ok(tensor)
+    }
+
+    /// A row of numbers.
+    pub fn floats(&self, name: &str, length: usize) -> Understood<Vec<f32>> {
+        let tensor = self.shaped(name, &[length])?;
+        let mut numbers = vec![0.0; length];
+        tensor.read(0, &mut numbers);
+        Ok(numbers)
+    }
+
+    /// A norm.
+    pub fn norm(&self, norm: &Norm) -> Understood<LoadedNorm> {
+        let mut gain = self.floats(&norm.weight, norm.width)?;
+        if norm.kind == NormKind::RootMeanSquarePlusOne {
+            gain.iter_mut().for_each(|gain| *gain += 1.0);
+        }
+        let bias = norm.bias.as_ref().map(|name| self.floats(name, norm.width)).transpose()?.unwrap_or_default();
+        Ok(LoadedNorm { kind: norm.kind, gain, bias, epsilon: norm.epsilon })
+    }
+
+    /// A table of vectors `[any number, width]`, which tokens choose from.
+    pub fn table(&self, name: &str, width: usize) -> Understood<Table> {
+        let tensor = self.find(name)?;
+        match tensor.shape.as_slice() {
+            [_, columns] if *columns == width && !tensor.transposed => Ok(Table::new(tensor)),
+            shape => Err(Refusal::Broken(Error::invalid_model(format!(
+                "{}: expected the shape [any, {width}] for \"{name}\", which config.json means, but found {shape:?}",
+                self.file
+            )))),
+        }
+    }
+
+    /// A linear layer in the format of its kernel.
+    pub fn linear(&self, linear: &Linear, format: Format) -> Understood<Panels> {
+        let mut bias = Vec::new();
+        let mut tensors = Vec::new();
+        for part in &linear.parts {
+            let tensor = self.shaped(&part.weight, &[part.of, linear.inputs])?;
+            tensors.extend(part.rows.clone().map(|row| (tensor, row)));
+            match &part.bias {
+                Some(name) => bias.extend_from_slice(&self.floats(name, part.of)?[part.rows.clone()]),
+                None => bias.resize(bias.len() + part.rows.len(), 0.0),
+            }
+        }
+        let outputs = linear.outputs();
+        let as_stored = format == Format::Byte && tensors.iter().all(|(tensor, _)| tensor.is_symmetric());
+        let source = if as_stored {
+            Source::Bytes(&mut |output, numbers| {
+                let (tensor, row) = tensors[output];
+                tensor.read_bytes(row, numbers)
+            })
+        } else {
+            Source::Floats(&mut |output, numbers| {
+                let (tensor, row) = tensors[output];
+                tensor.read(row, numbers);
+            })
+        };
+        Ok(Panels::pack(format, linear.inputs, outputs, &bias, source))
+    }
+
+    /// Nothing is left that the plan does not know.
+    pub fn finish(&self, plan: &Plan) -> Understood<()> {
+        let used = self.used.borrow();
+        let is_ignored = |name: &str| {
+            let outer = name.strip_prefix(self.outer.as_str());
+            let names = [name.strip_prefix(self.prefix.as_str()), outer, outer.and_then(|n| n.strip_prefix(plan.prefix))];
+            names.into_iter().flatten().any(|name| plan.ignored.iter().any(|known| name.starts_with(known)))
+        };
+        match self.tensors.keys().find(|name| !used.contains(*name) && !is_ignored(name)) {
+            None => Ok(()),
+            Some(name) => Err(Refusal::Unknown(format!("{} has a tensor \"{name}\"", self.file))),
+        }
+    }
+}
