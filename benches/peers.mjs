@@ -1,160 +1,153 @@
-// vecrank beside its peers on the same texts and the same ONNX file: texts a second, latency of a lone text, delay of the event loop, memory.
+// vecrank beside its peers on the same texts and the same weights: the one table of the README and of docs/performance.md.
 //
-//   node benches/peers.mjs --models ../shared/models --peers FOLDER [--python PYTHON --python-model FOLDER] [--texts 300] [--rounds 5]
+//   node benches/peers.mjs --peers FOLDER [--python PYTHON] [--openvino PYTHON] [--work FOLDER] [--models FOLDER]
+//                          [--of minilm,bge-small,bge-base] [--rows mixed,lone12,…] [--rounds 5] [--texts 300]
+//                          [--quick] [--full] [--json FILE] [--markdown]
 //
-// FOLDER is where `npm install --ignore-scripts @huggingface/transformers` was run; PYTHON has sentence-transformers, whose weights are in
-// --python-model (fp32 only). All cut texts at 512 tokens: Transformers.js does not read the model's own limit of 256. Each contender is a process of
-// its own that loads once. Their vectors are compared before anything is timed; then they take turns, round by round. A contender whose vectors do
-// not agree is named and not timed.
+// FOLDER of --peers is where `npm install --ignore-scripts @huggingface/transformers fastembed` was run. PYTHON has torch, transformers,
+// sentence-transformers, onnx and onnxruntime; it makes the models of other shapes and is a contender. The Python of --openvino has openvino, tokenizers
+// and numpy; without the option it is that of --python. What is missing is named and left out. --work keeps made models (default: target/peers).
+//
+// --quick: all-MiniLM-L6-v2, vecrank and Transformers.js, fewer texts and rounds; about two minutes, and only to see that all is well. --full: 100,000 texts
+// too. --markdown: only the README's table on standard output, the rest on standard error. peers/rows.mjs says what a row is, peers/targets.mjs what it
+// is meant to reach.
+//
+// Each contender is a process of its own that loads once. Their vectors are compared before anything is timed; then they take turns, round by round. A
+// contender whose vectors do not agree is named and not timed. All cut texts at 512 tokens.
 
-import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import os from 'node:os'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { timed } from './timed.mjs'
+import { contenders } from './peers/contenders.mjs'
+import { machine, operations, rates } from './peers/machine.mjs'
+import { Measure } from './peers/measure.mjs'
+import { reachTable, readmeTable, rowTable } from './peers/report.mjs'
+import { COUNTS, rows } from './peers/rows.mjs'
+import { reach } from './peers/targets.mjs'
+import { writeTexts } from './peers/texts.mjs'
 
-const here = fileURLToPath(import.meta.url)
+const beside = (name) => fileURLToPath(new URL(name, import.meta.url))
 const { values } = parseArgs({
   options: {
-    models: { type: 'string', default: path.join(here, '../../../shared/models') },
+    models: { type: 'string', default: beside('../../shared/models') },
     peers: { type: 'string' },
     python: { type: 'string' },
-    'python-model': { type: 'string' },
-    texts: { type: 'string', default: '300' },
-    rounds: { type: 'string', default: '5' },
-    contender: { type: 'string' },
-    dtype: { type: 'string' },
+    openvino: { type: 'string' },
+    work: { type: 'string', default: beside('../target/peers') },
+    of: { type: 'string' },
+    rows: { type: 'string', default: Object.keys(rows).join(',') },
+    rounds: { type: 'string' },
+    texts: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    markdown: { type: 'boolean', default: false },
   },
 })
-const models = path.resolve(values.models)
-const MODEL = 'all-MiniLM-L6-v2'
-const LIMIT = 512
-const texts = JSON.parse(readFileSync(path.join(models, '../data/bench.json'), 'utf8')).mixed.slice(0, Number(values.texts))
-// As long as a question, so that a lone call is what a server does for a query.
-const lone = texts.filter((text) => text.length >= 40 && text.length <= 120).slice(0, 50)
+const say = (text) => (values.markdown ? console.error(text) : console.log(text))
+const MAIN = 'minilm'
+const { quick, full } = values
+const rounds = Number(values.rounds ?? (quick ? 2 : 5))
+const wanted = list(values.rows, Object.keys(rows), '--rows')
+const embedders = quick ? [MAIN] : list(values.of ?? 'minilm,bge-small,bge-base', [MAIN, 'bge-small', 'bge-base'], '--of')
+const [models, work] = [path.resolve(values.models), path.resolve(values.work)]
+const peers = values.peers === undefined ? undefined : path.resolve(values.peers)
+mkdirSync(work, { recursive: true })
 
-/** What each contender does with all texts, and with one. Vectors are arrays of numbers. */
-const contenders = {
-  async vecrank(dtype) {
-    const { Embedder } = await import('vecrank')
-    const embedder = await Embedder.load(path.join(models, MODEL), { dtype, maxLength: LIMIT })
-    return { all: () => embedder.embed(texts), one: (text) => embedder.embed(text) }
-  },
-  'transformers.js, batches of 32': (dtype) => transformers(dtype, 32),
-  'transformers.js, one text a call': (dtype) => transformers(dtype, 1),
+function list(given, known, option) {
+  const names = given.split(',')
+  const unknown = names.filter((name) => !known.includes(name))
+  if (unknown.length > 0) throw new Error(`${option}: ${unknown.join(', ')} is none of ${known.join(', ')}`)
+  return names
 }
 
-async function transformers(dtype, size) {
-  const entry = createRequire(path.join(path.resolve(values.peers), 'package.json')).resolve('@huggingface/transformers')
-  const { pipeline, env } = await import(pathToFileURL(entry).href)
-  env.allowRemoteModels = false
-  env.localModelPath = `${models}/`
-  const extract = await pipeline('feature-extraction', MODEL, { dtype, device: 'cpu' })
-  const options = { pooling: 'mean', normalize: true }
-  const run = async (batch) => {
-    const { data, dims } = await extract(batch, options)
-    return Array.from({ length: dims[0] }, (_, row) => data.slice(row * dims[1], (row + 1) * dims[1]))
-  }
-  return {
-    one: (text) => run([text]),
-    async all() {
-      const rows = []
-      for (let start = 0; start < texts.length; start += size) rows.push(...(await run(texts.slice(start, start + size))))
-      return rows
-    },
-  }
+/** Runs a Python script that makes something; why it was not made, if it was not. */
+function make(target, script, args) {
+  if (existsSync(target)) return undefined
+  if (values.python === undefined) return `no --python, which makes ${path.basename(target)}`
+  say(`making ${target}`)
+  const { status, stderr } = spawnSync(values.python, [script, ...args], { encoding: 'utf8' })
+  return status === 0 ? undefined : `${path.basename(script)} failed: ${stderr.trim().split('\n').at(-1)}`
 }
 
-/** The contender's side: answers `vectors`, `all`, `one` and `memory` on its standard input, a line of JSON each. */
-async function contend() {
-  const { all, one } = await contenders[values.contender](values.dtype)
-  const answers = {
-    vectors: async () => (await all()).map((row) => Array.from(row)),
-    all: () => timed(all),
-    async one() {
-      const times = []
-      for (const text of lone) times.push((await timed(() => one(text))).ms)
-      return times
-    },
-    memory: () => process.memoryUsage.rss() / 2 ** 20,
+/** Folders of a model: with ONNX files, and with safetensors for sentence-transformers. */
+function folders(name) {
+  const real = { minilm: 'all-MiniLM-L6-v2', reranker: 'vecrank-reranker-mini' }[name]
+  if (real === undefined) {
+    const target = path.join(work, 'models', `${name}-shape`)
+    const reason = make(target, beside('peers/make_model.py'), [name, '--like', path.join(models, 'all-MiniLM-L6-v2'), '--work', work])
+    return reason === undefined ? { onnx: target, safetensors: target } : { reason }
   }
-  process.stdout.write('"ready"\n')
-  for await (const line of createInterface({ input: process.stdin })) process.stdout.write(`${JSON.stringify(await answers[line]())}\n`)
+  const safetensors = path.join(work, 'safetensors', real)
+  const reason = make(path.join(safetensors, 'model.safetensors'), path.join(models, 'to_safetensors.py'), [real, safetensors])
+  return { onnx: path.join(models, real), safetensors: reason === undefined ? safetensors : undefined, reason }
 }
 
-function start(name, dtype) {
-  const [command, args] =
-    name === 'sentence-transformers'
-      ? [values.python, [path.join(here, '../peers.py'), values['python-model'], path.join(models, '../data/bench.json'), String(texts.length), String(LIMIT), JSON.stringify(lone)]]
-      : [process.execPath, [here, ...process.argv.slice(2), '--contender', name, '--dtype', dtype]]
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const next = async () => {
-    for (;;) {
-      const { value, done } = await lines.next()
-      if (done) throw new Error(`${name} ended`)
-      if (/^["[{\d]/.test(value)) return JSON.parse(value)
-    }
-  }
-  return { name, ready: next(), ask: (what) => (child.stdin.write(`${what}\n`), next()), end: () => child.stdin.end(), ms: [], loop: [], lone: [] }
+/** Which part of what a core's products reach alone is used in bulk, for contenders of vecrank. */
+function fractions(entries, where, tokens, cpus) {
+  const rate = rates()
+  if (typeof rate === 'string') return { reason: rate }
+  return entries
+    .filter(({ row, family }) => family === 'vecrank' && ['mixed', 'short', 'long'].includes(row))
+    .map(({ model, row, name, dtype, figure }) => {
+      const config = JSON.parse(readFileSync(path.join(where[model].onnx, 'config.json'), 'utf8'))
+      const perText = operations(config, tokens[row]) / tokens[row].length
+      return { model, row, name, dtype, fraction: (figure.perSecond.median * perText) / (rate[dtype === 'q8' ? 'int8' : dtype] * cpus) }
+    })
 }
 
-const cosine = (a, b) => {
-  let [dot, aa, bb] = [0, 0, 0]
-  for (let i = 0; i < a.length; i++) [dot, aa, bb] = [dot + a[i] * b[i], aa + a[i] * a[i], bb + b[i] * b[i]]
-  return dot / Math.sqrt(aa * bb)
-}
-const at = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]
-const ordered = (numbers) => [...numbers].sort((a, b) => a - b)
+const about = await machine(peers)
+say(`machine     ${about.cpu}, ${about.cpus} CPUs, ${(about.memory / 2 ** 30).toFixed(0)} GiB, ${about.system}`)
+say(`            ${about.features.join(' ') || 'features of the CPU unknown'}`)
+say(`versions    ${Object.entries(about.versions).filter(([, is]) => is).map(([name, is]) => `${name} ${is}`).join(', ')}`)
+if (about.busy > 0.1) say(`            NOT IDLE: others use ${(about.busy * 100).toFixed(0)} % of the CPUs; do not publish figures of this run`)
+const { there, absent } = contenders({ peers, python: values.python, openvino: values.openvino, quick })
+for (const { name, reason } of absent) say(`left out    ${name}: ${reason}`)
 
-async function compare(dtype) {
-  const names = ['vecrank', ...(values.peers ? Object.keys(contenders).slice(1) : []), ...(values.python && dtype === 'fp32' ? ['sentence-transformers'] : [])]
-  const running = []
-  let own
-  console.log(`\n${dtype}`)
-  for (const name of names) {
-    const contender = start(name, dtype)
-    await contender.ready
-    const vectors = await contender.ask('vectors')
-    own ??= vectors
-    const likeness = Math.min(...vectors.map((row, index) => cosine(row, own[index])))
-    // Dynamic int8 scales to its batch: rows of other batches are only near.
-    const agrees = likeness >= (dtype === 'fp32' ? 0.99999 : 0.95)
-    console.log(`  ${name}: lowest cosine to vecrank's vectors ${likeness.toFixed(6)}${agrees ? '' : ': not timed'}`)
-    if (agrees) running.push(contender)
-    else contender.end()
-  }
-  for (let round = 0; round < Number(values.rounds); round++) {
-    for (const contender of running) {
-      const { ms, p99 } = await contender.ask('all')
-      contender.ms.push(ms)
-      if (p99 !== undefined) contender.loop.push(p99)
-      contender.lone.push(...(await contender.ask('one')))
-    }
-  }
-  console.log('  | | texts/s: median (least–most) | against vecrank | lone text: median, p99 ms | loop delay p99 ms | memory MB |\n  |---|---|---|---|---|---|')
-  const base = at(ordered(running[0].ms), 0.5)
-  for (const { name, ask, end, ms, loop, lone } of running) {
-    const [speeds, times] = [ordered(ms.map((each) => (texts.length / each) * 1000)), ordered(lone)]
-    const cells = [
-      `${at(speeds, 0.5).toFixed(0)} (${speeds[0].toFixed(0)}–${speeds.at(-1).toFixed(0)})`,
-      (base / at(ordered(ms), 0.5)).toFixed(2),
-      `${at(times, 0.5).toFixed(1)}, ${at(times, 0.99).toFixed(1)}`,
-      loop.length > 0 ? Math.max(...loop).toFixed(1) : '–',
-      (await ask('memory')).toFixed(0),
-    ]
-    console.log(`  | ${name} | ${cells.join(' | ')} |`)
-    end()
-  }
-}
+const { sets, tokens } = await writeTexts(path.join(models, 'all-MiniLM-L6-v2'), path.join(models, '../data/bench.json'), path.join(work, 'texts.json'))
+say(`parameters  ${rounds} rounds; sets ${Object.entries(sets).map(([name, texts]) => `${name} ${texts.length}`).join(', ')}`)
 
-if (values.contender) await contend()
-else {
-  console.log(`${os.cpus()[0].model.trim()}, ${os.availableParallelism()} CPUs, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB, ${os.type()} ${os.release()}, node ${process.version}`)
-  console.log(`${texts.length} texts of data/bench.json "mixed", ${values.rounds} rounds, ${lone.length} lone texts of 40 to 120 characters a round`)
-  for (const dtype of ['fp32', 'q8']) await compare(dtype)
+const where = Object.fromEntries([...embedders, 'reranker'].map((name) => [name, folders(name)]))
+const measure = new Measure({
+  contenders: there,
+  folders: where,
+  texts: path.join(work, 'texts.json'),
+  work,
+  rounds,
+  quick,
+  full,
+  mixed: values.texts === undefined ? undefined : Number(values.texts),
+  wanted,
+  say,
+  shown: (model, row, dtypes) => say(rowTable(measure.entries, model, row, dtypes)),
+})
+for (const model of embedders) {
+  say(`\n${model}`)
+  if (where[model].onnx === undefined) say(`  left out: ${where[model].reason}`)
+  else await measure.sideBySide(model, 'embed', model === MAIN)
+}
+if (wanted.includes('rerank')) {
+  say('\nreranker')
+  await measure.sideBySide('reranker', 'rerank', true)
+}
+for (const row of ['memory', 'linear', 'first']) if (wanted.includes(row) && embedders.includes(MAIN)) await measure[row](MAIN)
+
+const met = reach(measure.entries)
+const part = fractions(measure.entries, where, tokens, about.cpus)
+if (part.reason !== undefined) say(`\nfraction of the machine's own product rate: not told, ${part.reason}`)
+else
+  for (const { model, row, name, dtype, fraction } of part)
+    say(`${model}, ${rows[row].title}, ${name} ${dtype}: ${fraction.toFixed(2)} of the machine's own product rate`)
+say(reachTable(met))
+// The rerank row of the README belongs to the main model's table.
+const readme = measure.entries.map((entry) => (entry.model === 'reranker' ? { ...entry, model: MAIN } : entry))
+const tables = embedders.map((model) => readmeTable(readme, model)).join('\n\n')
+console.log(values.markdown ? tables : `\n${tables}`)
+if (values.json !== undefined) {
+  const { entries, left, likeness, noise } = measure
+  const options = { quick, full, rounds, counts: COUNTS, wanted, embedders }
+  const all = { machine: about, options, absent, likeness, noise, left, figures: entries, fractions: part, reach: met }
+  writeFileSync(values.json, `${JSON.stringify(all, null, 2)}\n`)
 }

@@ -169,7 +169,7 @@ impl Head for EmbeddingHead {
         self.kept
     }
 
-    fn read(&self, output: &RunOutput, at: usize) -> Result<Vec<f32>> {
+    fn read(&self, output: &RunOutput<'_>, at: usize) -> Result<Vec<f32>> {
         let pooled = match output {
             RunOutput::Rows(rows) => rows.row(at).to_vec(),
             RunOutput::Tokens(tokens) => {

@@ -86,8 +86,17 @@ impl DType {
     }
 
     /// Every number format, for reading a file's name.
-    pub const ALL: [DType; 9] =
-        [DType::Fp32, DType::Bf16, DType::Fp16, DType::Q8, DType::Int8, DType::Uint8, DType::Q4, DType::Q4f16, DType::Bnb4];
+    pub const ALL: [DType; 9] = [
+        DType::Fp32,
+        DType::Bf16,
+        DType::Fp16,
+        DType::Q8,
+        DType::Int8,
+        DType::Uint8,
+        DType::Q4,
+        DType::Q4f16,
+        DType::Bnb4,
+    ];
 }
 
 words! {

@@ -10,7 +10,7 @@ use crate::hub::{self, Lends, LockFile, Pin, Pins, Request};
 use crate::loading::Loading;
 use crate::network::Network;
 use crate::options::{LoadOptions, Product};
-use crate::spec::{HeadSpec, ModelSpec, ModuleStep, product_of};
+use crate::spec::{HeadSpec, ModuleStep, product_of};
 
 /// What was pulled.
 #[derive(Debug, Clone)]

@@ -100,7 +100,7 @@ impl Head for ScoreHead {
         1
     }
 
-    fn read(&self, output: &RunOutput, at: usize) -> Result<Vec<f32>> {
+    fn read(&self, output: &RunOutput<'_>, at: usize) -> Result<Vec<f32>> {
         let RunOutput::Rows(logits) = output else {
             return Err(Error::Internal("a reranker's output has three axes".into()));
         };

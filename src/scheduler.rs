@@ -6,13 +6,25 @@
 //! are not done.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::panic::caught;
 
 /// Hostile tokenizers recurse; the default of 2 MiB is too little for them.
 const STACK_BYTES: usize = 8 << 20;
+
+/// How long a worker without work looks for some while another one is busy, before it sleeps: to wake up takes as long as half of a
+/// lone text's run. While nothing runs nobody looks.
+const LINGER: Duration = Duration::from_micros(150);
+
+/// A piece of work that others can help with while it is done.
+pub trait Help: Send + Sync {
+    /// Helps until the work is done or `stay` is false.
+    fn help(&self, stay: &dyn Fn() -> bool);
+}
 
 /// Work in pieces.
 pub trait Stage: Send + Sync {
@@ -50,18 +62,28 @@ pub struct QueueLimits {
 /// The worker threads and their queue.
 pub struct Scheduler {
     shared: Arc<Shared>,
+    threads: usize,
 }
 
 struct Shared {
     queue: Mutex<Queue>,
-    /// Rung when a stage comes or the scheduler closes.
+    /// Rung when a stage comes, somebody wants help, or the scheduler closes.
     bell: Condvar,
     limits: QueueLimits,
+    /// Stages that wait; as in the queue, for those who do not lock it.
+    waiting: AtomicUsize,
+    /// Workers that do a piece.
+    busy: AtomicUsize,
+    /// Whether somebody wants help.
+    wanted: AtomicBool,
 }
 
 #[derive(Default)]
 struct Queue {
     stages: VecDeque<Arc<Running>>,
+    /// What idle workers can help with.
+    helped: Option<Arc<dyn Help>>,
+    sleeping: usize,
     waiting_calls: usize,
     waiting_tokens: usize,
     closed: bool,
@@ -84,9 +106,64 @@ struct Progress {
     finished: bool,
 }
 
+/// What a worker does next.
+enum Next {
+    Stage(Arc<Running>),
+    Help(Arc<dyn Help>),
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a stage at the queue's end, and wakes those who sleep.
+    fn push(&self, running: Arc<Running>, all: bool) {
+        let mut queue = self.lock();
+        queue.stages.push_back(running);
+        self.waiting.store(queue.stages.len(), Ordering::Relaxed);
+        let sleeping = queue.sleeping > 0;
+        drop(queue);
+        if sleeping && all {
+            self.bell.notify_all();
+        } else if sleeping {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Waits for something to do.
+    fn next(&self) -> Option<Next> {
+        let mut looking_until = None;
+        let mut queue = self.lock();
+        loop {
+            if let Some(running) = queue.stages.pop_front() {
+                self.waiting.store(queue.stages.len(), Ordering::Relaxed);
+                // Counted before the queue is free, so that whoever finds it empty sees that somebody is busy.
+                self.busy.fetch_add(1, Ordering::Relaxed);
+                return Some(Next::Stage(running));
+            }
+            if queue.closed {
+                return None;
+            }
+            if let Some(helped) = &queue.helped {
+                return Some(Next::Help(helped.clone()));
+            }
+            let until = *looking_until.get_or_insert_with(|| Instant::now() + LINGER);
+            let somebody_is_busy = || self.busy.load(Ordering::Relaxed) > 0;
+            if somebody_is_busy() && Instant::now() < until {
+                drop(queue);
+                let nothing = || self.waiting.load(Ordering::Relaxed) == 0 && !self.wanted.load(Ordering::Relaxed);
+                while nothing() && somebody_is_busy() && Instant::now() < until {
+                    std::hint::spin_loop();
+                }
+                queue = self.lock();
+                continue;
+            }
+            queue.sleeping += 1;
+            queue = self.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.sleeping -= 1;
+            looking_until = None;
+        }
     }
 }
 
@@ -96,9 +173,17 @@ impl Scheduler {
     /// # Errors
     /// [`Error::Runtime`] where the system gives no thread.
     pub fn start(threads: usize, limits: QueueLimits) -> Result<Self> {
-        let shared = Arc::new(Shared { queue: Mutex::default(), bell: Condvar::new(), limits });
-        let scheduler = Scheduler { shared };
-        for number in 0..threads.max(1) {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            bell: Condvar::new(),
+            limits,
+            waiting: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            wanted: AtomicBool::new(false),
+        });
+        let threads = threads.max(1);
+        let scheduler = Scheduler { shared, threads };
+        for number in 0..threads {
             let shared = scheduler.shared.clone();
             std::thread::Builder::new()
                 .name(format!("vecrank-{number}"))
@@ -138,8 +223,46 @@ impl Scheduler {
         let progress =
             Progress { next: 0, again: VecDeque::new(), busy: 0, queued: true, outcome: Ok(()), finished: false };
         let running = Arc::new(Running { stage, progress: Mutex::new(progress) });
-        self.shared.lock().stages.push_back(running);
-        self.shared.bell.notify_all();
+        self.shared.push(running, true);
+    }
+
+    /// Whether there are workers with nothing to do, for the one that asks.
+    #[must_use]
+    pub fn has_idle_workers(&self) -> bool {
+        let Shared { waiting, busy, .. } = &*self.shared;
+        waiting.load(Ordering::Relaxed) == 0 && busy.load(Ordering::Relaxed) < self.threads
+    }
+
+    /// Does `work`, with which idle workers can help by `help`. They leave it as soon as a stage waits.
+    pub fn with_help<T>(&self, help: Arc<dyn Help>, work: impl FnOnce() -> T) -> T {
+        let mut queue = self.shared.lock();
+        // One at a time: with two there is nobody idle.
+        let offered = queue.helped.is_none();
+        if offered {
+            queue.helped = Some(help);
+            self.shared.wanted.store(true, Ordering::Relaxed);
+            if queue.sleeping > 0 {
+                self.shared.bell.notify_all();
+            }
+        }
+        drop(queue);
+        let _end = End { shared: &self.shared, offered };
+        work()
+    }
+}
+
+/// Ends an offer, also where the work panics.
+struct End<'a> {
+    shared: &'a Shared,
+    offered: bool,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        if self.offered {
+            self.shared.wanted.store(false, Ordering::Relaxed);
+            self.shared.lock().helped = None;
+        }
     }
 }
 
@@ -182,33 +305,33 @@ impl Drop for Admission {
 }
 
 fn work(shared: &Shared) {
-    loop {
-        let running = {
-            let mut queue = shared.lock();
-            loop {
-                if let Some(running) = queue.stages.pop_front() {
-                    break running;
-                }
-                if queue.closed {
-                    return;
-                }
-                queue = shared.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
+    while let Some(next) = shared.next() {
+        match next {
+            Next::Help(helped) => {
+                let stay = || shared.waiting.load(Ordering::Relaxed) == 0;
+                // What fails in a part of the work fails the work, where it is waited for.
+                let _ = caught(|| {
+                    helped.help(&stay);
+                    Ok(())
+                });
             }
-        };
-        let claimed = running.claim();
-        if claimed.is_some() {
-            enqueue(shared, &running);
+            Next::Stage(running) => {
+                let claimed = running.claim();
+                if claimed.is_some() {
+                    enqueue(shared, &running);
+                }
+                running.advance(claimed);
+                enqueue(shared, &running);
+                shared.busy.fetch_sub(1, Ordering::Relaxed);
+            }
         }
-        running.advance(claimed);
-        enqueue(shared, &running);
     }
 }
 
 /// Puts a stage that has work for somebody back into the queue, behind the others.
 fn enqueue(shared: &Shared, running: &Arc<Running>) {
     if running.wants_a_place() {
-        shared.lock().stages.push_back(running.clone());
-        shared.bell.notify_one();
+        shared.push(running.clone(), false);
     }
 }
 

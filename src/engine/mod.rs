@@ -3,6 +3,7 @@
 
 mod count;
 mod encode;
+mod pool;
 mod request;
 mod run;
 
@@ -13,10 +14,11 @@ pub use request::{Answer, Counted, Head, Inputs, Request, Rows, Ticket};
 
 use self::count::CountStage;
 use self::encode::Call;
+use self::pool::Pool;
 use crate::error::{Error, Result};
 use crate::files::ModelFolder;
 use crate::head::Layers;
-use crate::network::{Network, OutputKind, RunOutput};
+use crate::network::{Gang, Network, OutputKind, RunOutput, Team};
 use crate::options::{LoadOptions, Truncation};
 use crate::reply::Reply;
 use crate::scheduler::{QueueLimits, Scheduler};
@@ -39,6 +41,8 @@ pub struct Engine {
     tokenizer: Tokenizer,
     network: Network,
     scheduler: Scheduler,
+    /// Small calls that may run together.
+    pool: Pool,
 }
 
 impl Engine {
@@ -72,7 +76,17 @@ impl Engine {
         }
         let limits = QueueLimits { calls: options.queue_calls, tokens: options.queue_tokens };
         let scheduler = Scheduler::start(options.threads, limits)?;
-        let mut engine = Engine { spec, options, width: 0, token_layers, layers, tokenizer, network, scheduler };
+        let mut engine = Engine {
+            spec,
+            options,
+            width: 0,
+            token_layers,
+            layers,
+            tokenizer,
+            network,
+            scheduler,
+            pool: Pool::default(),
+        };
         engine.width = engine.measure()?;
         engine.check()?;
         Ok(engine)
@@ -102,10 +116,16 @@ impl Engine {
         let id = self.spec.tokenizer.pad_id;
         let length = self.network.fixed_length().map_or(3, |length| length.min(3));
         let row = TokenRow { ids: vec![id; length], type_ids: vec![0; length], truncated: false };
-        Ok(match self.network.run(&[&row, &row]).map_err(|error| self.explain(error))? {
-            RunOutput::Tokens(tokens) => self.token_layers.dimensions(tokens.hidden.ncols())?,
-            RunOutput::Rows(rows) => rows.ncols(),
-        })
+        let mut width = 0;
+        let mut read = |output: &RunOutput<'_>| {
+            width = match output {
+                RunOutput::Tokens(tokens) => self.token_layers.dimensions(tokens.hidden.ncols())?,
+                RunOutput::Rows(rows) => rows.ncols(),
+            };
+            Ok(())
+        };
+        self.network.run(&[&row, &row], Gang::solo(), &mut read).map_err(|error| self.explain(error))?;
+        Ok(width)
     }
 
     /// A graph may be made for one shape without declaring it.
@@ -167,6 +187,15 @@ impl Engine {
             Ok(call) => call.encode(reply),
             Err(error) => reply.send(Err(error)),
         }
+    }
+
+    /// Runs rows together, on all workers that have nothing else to do.
+    fn run(&self, rows: &[&TokenRow], read: &mut dyn FnMut(&RunOutput<'_>) -> Result<()>) -> Result<()> {
+        if !self.network.packs() || !self.scheduler.has_idle_workers() {
+            return self.network.run(rows, Gang::solo(), read);
+        }
+        let team = Team::new(self.options.threads);
+        self.scheduler.with_help(team.clone(), || team.gather(|gang| self.network.run(rows, gang, read)))
     }
 
     /// Counts the tokens of whole texts, special tokens included, before truncation.

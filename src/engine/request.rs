@@ -122,7 +122,7 @@ pub trait Head: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// [`crate::Error::Numeric`] where they are not finite. Who calls adds which row of the caller it is.
-    fn read(&self, output: &RunOutput, at: usize) -> Result<Vec<f32>>;
+    fn read(&self, output: &RunOutput<'_>, at: usize) -> Result<Vec<f32>>;
     /// The numbers of a text that has no token at all.
     ///
     /// # Errors

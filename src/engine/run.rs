@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::encode::Call;
 use super::{Answer, Counted, Head, lock};
 use crate::error::Result;
+use crate::network::RunOutput;
 use crate::reply::Reply;
 use crate::scheduler::{Stage, Step};
 use crate::tokenizer::TokenRow;
@@ -34,7 +35,11 @@ impl<H: Head> RunStage<H> {
         let batches = engine.network.plan(&lengths);
         let numbers = vec![0.0; call.head.width() * call.rows.len()];
         let result = Mutex::new(Some(RunResult { numbers, reply }));
-        engine.scheduler.submit(Arc::new(RunStage { call, batches, result }));
+        let stage = Arc::new(RunStage { call, batches, result });
+        if engine.network.packs() && stage.batches.len() <= 1 {
+            return engine.pool.submit(&engine, stage);
+        }
+        engine.scheduler.submit(stage);
     }
 
     fn store(&self, row: usize, numbers: &[f32]) {
@@ -42,6 +47,28 @@ impl<H: Head> RunStage<H> {
         if let Some(result) = lock(&self.result).as_mut() {
             result.numbers[row * width..(row + 1) * width].copy_from_slice(numbers);
         }
+    }
+
+    /// Stores what the rows `batch` gave, of which the first stands at `first` of the output.
+    fn read(&self, output: &RunOutput<'_>, batch: &[usize], first: usize) -> Result<()> {
+        for (at, row) in batch.iter().enumerate() {
+            let numbers = self.call.head.read(output, first + at);
+            self.store(*row, &numbers.map_err(|error| error.of(self.call.names.name(*row)))?);
+        }
+        Ok(())
+    }
+
+    /// Stores what rows without tokens give.
+    fn read_nothing(&self) -> Result<()> {
+        for (row, _) in self.call.rows.iter().enumerate().filter(|(_, tokens)| tokens.ids.is_empty()) {
+            let numbers = self.call.head.read_nothing().map_err(|error| error.of(self.call.names.name(row)))?;
+            self.store(row, &numbers);
+        }
+        Ok(())
+    }
+
+    fn rows(&self, batch: &[usize]) -> Vec<&TokenRow> {
+        batch.iter().map(|row| &self.call.rows[*row]).collect()
     }
 
     fn output(&self, numbers: Vec<f32>) -> Result<H::Output> {
@@ -63,21 +90,12 @@ impl<H: Head> Stage for RunStage<H> {
     }
 
     fn perform(&self, piece: usize) -> Result<Step> {
-        let call = &self.call;
-        drop(lock(&call.admission).take());
-        let Some(batch) = self.batches.get(piece) else {
-            for (row, _) in call.rows.iter().enumerate().filter(|(_, tokens)| tokens.ids.is_empty()) {
-                let numbers = call.head.read_nothing().map_err(|error| error.of(call.names.name(row)))?;
-                self.store(row, &numbers);
+        drop(lock(&self.call.admission).take());
+        match self.batches.get(piece) {
+            None => self.read_nothing()?,
+            Some(batch) => {
+                self.call.engine.run(&self.rows(batch), &mut |output| self.read(output, batch, 0))?;
             }
-            return Ok(Step::Done);
-        };
-        let engine = &call.engine;
-        let rows: Vec<&TokenRow> = batch.iter().map(|row| &call.rows[*row]).collect();
-        let output = engine.network.run(&rows)?;
-        for (at, row) in batch.iter().enumerate() {
-            let numbers = call.head.read(&output, at);
-            self.store(*row, &numbers.map_err(|error| error.of(call.names.name(*row)))?);
         }
         Ok(Step::Done)
     }
@@ -85,6 +103,45 @@ impl<H: Head> Stage for RunStage<H> {
     fn finish(&self, outcome: Result<()>) {
         let Some(RunResult { numbers, reply }) = lock(&self.result).take() else { return };
         reply.send(outcome.and_then(|()| self.output(numbers)).map(Answer::Done));
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.call.ticket.is_cancelled()
+    }
+}
+
+/// A call of one batch at most, which may run together with others.
+pub(super) trait SmallCall: Send + Sync {
+    /// The tokens of its rows that have any.
+    fn rows(&self) -> Vec<&TokenRow>;
+    /// The call's run begins: it does not wait any more.
+    fn begin(&self);
+    /// Takes what its rows gave, of which the first stands at `first` of the output.
+    ///
+    /// # Errors
+    /// Those of the call's head.
+    fn read(&self, output: &RunOutput<'_>, first: usize) -> Result<()>;
+    /// The run is over.
+    fn finish(&self, outcome: Result<()>);
+    /// Whether nobody waits for the outcome any more.
+    fn is_cancelled(&self) -> bool;
+}
+
+impl<H: Head> SmallCall for RunStage<H> {
+    fn rows(&self) -> Vec<&TokenRow> {
+        self.batches.first().map(|batch| self.rows(batch)).unwrap_or_default()
+    }
+
+    fn begin(&self) {
+        drop(lock(&self.call.admission).take());
+    }
+
+    fn read(&self, output: &RunOutput<'_>, first: usize) -> Result<()> {
+        self.batches.first().map_or(Ok(()), |batch| self.read(output, batch, first))
+    }
+
+    fn finish(&self, outcome: Result<()>) {
+        Stage::finish(self, outcome.and_then(|()| self.read_nothing()));
     }
 
     fn is_cancelled(&self) -> bool {

@@ -5,9 +5,10 @@ pub mod graph;
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, s};
+use ndarray::{ArrayView2, s};
 
-use self::encoder::{Encoder, Gang};
+use self::encoder::Encoder;
+pub use self::encoder::{Gang, Team};
 use self::graph::Graph;
 use crate::error::{Error, Result};
 use crate::files::ModelFolder;
@@ -42,23 +43,23 @@ pub enum OutputKind {
 
 /// A run's result.
 #[derive(Debug)]
-pub enum RunOutput {
+pub enum RunOutput<'a> {
     /// A vector for each token.
-    Tokens(TokenVectors),
+    Tokens(TokenVectors<'a>),
     /// `[rows, dimensions]` or `[rows, labels]`
-    Rows(Array2<f32>),
+    Rows(ArrayView2<'a, f32>),
 }
 
 /// The vectors of all rows' tokens.
 #[derive(Debug)]
-pub struct TokenVectors {
+pub struct TokenVectors<'a> {
     /// `[all tokens, hidden]`, row after row; between the rows there may be padding.
-    pub hidden: Array2<f32>,
+    pub hidden: ArrayView2<'a, f32>,
     /// Where each row's tokens stand.
-    pub spans: Vec<Range<usize>>,
+    pub spans: &'a [Range<usize>],
 }
 
-impl TokenVectors {
+impl TokenVectors<'_> {
     /// The vectors of the row at `at`: `[tokens, hidden]`.
     #[must_use]
     pub fn row(&self, at: usize) -> ArrayView2<'_, f32> {
@@ -159,14 +160,32 @@ impl Network {
         }
     }
 
-    /// Runs rows together. Safe from several threads at once.
+    /// Whether a row's result does not depend on the rows that run with it, so that rows of several calls may run together, and
+    /// several threads on one run.
+    #[must_use]
+    pub fn packs(&self) -> bool {
+        matches!(self.runs, Runs::Encoder(_))
+    }
+
+    /// Tokens that run together at most.
+    #[must_use]
+    pub fn most_tokens(&self) -> usize {
+        encoder::GROUP_TOKENS
+    }
+
+    /// Runs rows together, and gives the result to `read`. Safe from several threads at once.
     ///
     /// # Errors
-    /// Those of [`Graph::run`] and [`Encoder::run`].
-    pub fn run(&self, rows: &[&TokenRow]) -> Result<RunOutput> {
+    /// Those of the graph or the encoder, and those of `read`.
+    pub fn run(
+        &self,
+        rows: &[&TokenRow],
+        gang: Gang<'_>,
+        read: &mut dyn FnMut(&RunOutput<'_>) -> Result<()>,
+    ) -> Result<()> {
         match &self.runs {
-            Runs::Graph(graph) => graph.run(rows),
-            Runs::Encoder(encoder) => encoder.run(rows, Gang::solo()),
+            Runs::Graph(graph) => graph.run(rows, read),
+            Runs::Encoder(encoder) => encoder.run(rows, gang, read),
         }
     }
 }

@@ -108,7 +108,9 @@ fn shards(folder: &ModelFolder, relative: &str) -> Result<Vec<(String, PathBuf)>
     if !relative.ends_with(".index.json") {
         return Ok(Vec::new());
     }
-    let wrong = || Error::invalid_model(format!("{relative} has no \"weight_map\" that names files. Copy or download it again"));
+    let wrong = || {
+        Error::invalid_model(format!("{relative} has no \"weight_map\" that names files. Copy or download it again"))
+    };
     let index = folder.object(relative)?.ok_or_else(wrong)?;
     let map = index.object("weight_map")?.ok_or_else(wrong)?;
     let files: Option<std::collections::BTreeSet<&str>> = map.entries().map(|(_, file)| file.as_str()).collect();
@@ -365,8 +367,10 @@ fn dtype_of(file: &str) -> Option<DType> {
     if stem.starts_with("model_qint8_") {
         return Some(DType::Int8);
     }
-    let by_suffix =
-        DType::ALL.into_iter().filter(|dtype| !matches!(dtype, DType::Fp32 | DType::Bf16)).find(|dtype| stem.ends_with(dtype.suffix()));
+    let by_suffix = DType::ALL
+        .into_iter()
+        .filter(|dtype| !matches!(dtype, DType::Fp32 | DType::Bf16))
+        .find(|dtype| stem.ends_with(dtype.suffix()));
     by_suffix.or_else(|| (stem == "model").then_some(DType::Fp32))
 }
 

@@ -45,7 +45,7 @@ fn heavy_dependencies_stay_in_their_module() {
         ("napi", "node/"),
         ("napi_derive", "node/"),
         ("tokenizers", "tokenizer/"),
-        ("safetensors", "head/layers.rs"),
+        ("safetensors", "head/layers.rs network/encoder/weights/safetensors.rs"),
         ("sha2", "digest.rs"),
         ("sha1", "digest.rs"),
         ("reqwest", "hub/"),
@@ -56,7 +56,8 @@ fn heavy_dependencies_stay_in_their_module() {
     ] {
         let users: Vec<_> =
             all().into_iter().filter(|(_, source)| uses(source, dependency)).map(|(name, _)| name).collect();
-        let strangers: Vec<_> = users.iter().filter(|name| !name.starts_with(home)).collect();
+        let at_home = |name: &str| home.split(' ').any(|home| name.starts_with(home));
+        let strangers: Vec<_> = users.iter().filter(|name| !at_home(name)).collect();
         assert!(strangers.is_empty(), "{dependency} is used in {strangers:?}, not only in {home}");
     }
 }
@@ -101,9 +102,10 @@ fn imports_only_go_down() {
 }
 
 #[test]
-fn unsafe_code_is_in_two_files() {
+fn unsafe_code_is_in_the_kernels_and_in_two_files() {
+    let found = all().into_iter().filter(|(_, source)| source.contains("unsafe {") || source.contains("unsafe fn"));
     let found: Vec<_> =
-        all().into_iter().filter(|(_, source)| source.contains("unsafe {")).map(|(name, _)| name).collect();
+        found.map(|(name, _)| name).filter(|name| !name.starts_with("network/encoder/kernel/")).collect();
     let mut found = found;
     found.sort();
     assert_eq!(found, ["network/graph/environment.rs", "network/graph/run.rs"]);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use super::plan::Activation;
-use crate::error::{Error, Result, shown};
+use crate::error::{Error, shown};
 use crate::files::Object;
 
 /// Why the encoder does not take a model; another engine may.
@@ -27,18 +27,76 @@ pub(super) type Understood<T> = std::result::Result<T, Refusal>;
 
 /// Fields that say nothing about what the network computes when a text is read.
 const IGNORED: &[&str] = &[
-    "_attn_implementation_autoset", "_name_or_path", "_num_labels", "add_pooling_layer", "architectures", "attention_dropout",
-    "attention_probs_dropout_prob", "auto_map", "bos_token_id", "classifier_dropout", "classifier_dropout_prob", "cls_token_id",
-    "decoder_start_token_id", "directionality", "dropout", "dtype", "embedding_dropout", "eos_token_id", "finetuning_task",
-    "gradient_checkpointing", "hidden_dropout_prob", "id2label", "initializer_cutoff_factor", "initializer_factor",
-    "initializer_range", "is_encoder_decoder", "label2id", "language_model_type", "layer_norm_type", "mask_token_id",
-    "mlp_dropout", "model_max_length", "model_type", "num_labels", "output_attentions", "output_hidden_states", "output_past",
-    "pad_token_id", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head",
-    "pooler_type", "problem_type", "pruned_heads", "qa_dropout", "reference_compile", "repad_logits_with_grad",
-    "return_dict", "sentence_transformers", "sep_token_id", "seq_classif_dropout", "sinusoidal_pos_embds",
-    "sparse_pred_ignore_index", "sparse_prediction", "summary_activation", "summary_last_dropout", "summary_type",
-    "summary_use_proj", "tie_weights_", "tie_word_embeddings", "tokenizer_class", "torch_dtype", "torchscript",
-    "transformers.js_config", "transformers_version", "unk_token_id", "use_cache", "vocab_size", "quantization_config_",
+    "_attn_implementation_autoset",
+    "_name_or_path",
+    "_num_labels",
+    "add_pooling_layer",
+    "architectures",
+    "attention_dropout",
+    "attention_probs_dropout_prob",
+    "auto_map",
+    "bos_token_id",
+    "classifier_dropout",
+    "classifier_dropout_prob",
+    "cls_token_id",
+    "decoder_start_token_id",
+    "directionality",
+    "dropout",
+    "dtype",
+    "embedding_dropout",
+    "eos_token_id",
+    "finetuning_task",
+    "gradient_checkpointing",
+    "hidden_dropout_prob",
+    "id2label",
+    "initializer_cutoff_factor",
+    "initializer_factor",
+    "initializer_range",
+    "is_encoder_decoder",
+    "label2id",
+    "language_model_type",
+    "layer_norm_type",
+    "mask_token_id",
+    "mlp_dropout",
+    "model_max_length",
+    "model_type",
+    "num_labels",
+    "output_attentions",
+    "output_hidden_states",
+    "output_past",
+    "pad_token_id",
+    "pooler_fc_size",
+    "pooler_num_attention_heads",
+    "pooler_num_fc_layers",
+    "pooler_size_per_head",
+    "pooler_type",
+    "problem_type",
+    "pruned_heads",
+    "qa_dropout",
+    "reference_compile",
+    "repad_logits_with_grad",
+    "return_dict",
+    "sentence_transformers",
+    "sep_token_id",
+    "seq_classif_dropout",
+    "sinusoidal_pos_embds",
+    "sparse_pred_ignore_index",
+    "sparse_prediction",
+    "summary_activation",
+    "summary_last_dropout",
+    "summary_type",
+    "summary_use_proj",
+    "tie_weights_",
+    "tie_word_embeddings",
+    "tokenizer_class",
+    "torch_dtype",
+    "torchscript",
+    "transformers.js_config",
+    "transformers_version",
+    "unk_token_id",
+    "use_cache",
+    "vocab_size",
+    "quantization_config_",
 ];
 
 /// The fields of a `config.json`.
@@ -140,9 +198,10 @@ impl<'a> Config<'a> {
             self.expect(key, &[false.into()])?;
         }
         let used = self.used.borrow();
-        let left = self.object.entries().find(|(key, value)| {
-            !value.is_null() && !used.contains(*key) && !IGNORED.contains(&key.as_str())
-        });
+        let left = self
+            .object
+            .entries()
+            .find(|(key, value)| !value.is_null() && !used.contains(*key) && !IGNORED.contains(&key.as_str()));
         left.map_or(Ok(()), |(key, value)| Err(self.unknown(key, value)))
     }
 }

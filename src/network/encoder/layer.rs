@@ -161,7 +161,12 @@ impl LoadedLayer {
 }
 
 /// What goes into a branch: the states, or their norm.
-fn before<'a>(run: Run<'_>, norms: &LoadedNorms, states: &'a [f32], normed: &'a mut super::kernel::Aligned<f32>) -> &'a [f32] {
+fn before<'a>(
+    run: Run<'_>,
+    norms: &LoadedNorms,
+    states: &'a [f32],
+    normed: &'a mut super::kernel::Aligned<f32>,
+) -> &'a [f32] {
     let Some(norm) = &norms.before else { return states };
     normed.resize(states.len());
     normed.copy_from_slice(states);

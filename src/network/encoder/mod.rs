@@ -13,6 +13,7 @@
 mod attention;
 mod buffers;
 mod config;
+mod expected;
 mod families;
 mod head;
 mod kernel;
@@ -27,22 +28,23 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ndarray::Array2;
+use ndarray::ArrayView2;
 
 pub use self::kernel::Level;
-pub use self::kernel::Gang;
+pub use self::kernel::{Gang, Team};
 
 use self::attention::Texts;
 use self::buffers::Buffers;
 use self::config::{Refusal, Understood};
 use self::families::Purpose;
 use self::head::LoadedHead;
-use self::kernel::{Format, Kernels, Panels};
+use self::kernel::{Bytes, Format, Kernels, Panels};
 use self::layer::{LoadedLayer, Run};
 use self::plan::{Bias, Plan};
 use self::positions::Positions;
 use self::table::Table;
-use self::weights::{LoadedNorm, Tensor, Weights};
+use self::weights::onnx::OnnxWeights;
+use self::weights::{LoadedNorm, Weights};
 use super::{OutputKind, RunOutput, TokenVectors};
 use crate::error::{Error, Result};
 use crate::files::Object;
@@ -51,7 +53,7 @@ use crate::spec::{HeadSpec, ModelSpec, NetworkFile};
 use crate::tokenizer::TokenRow;
 
 /// Tokens that run together. From 96 to 384 makes no difference beyond noise.
-const GROUP_TOKENS: usize = 256;
+pub(super) const GROUP_TOKENS: usize = 256;
 
 /// A loaded encoder.
 #[derive(Debug)]
@@ -131,24 +133,55 @@ impl Encoder {
         let plan = families::plan(&spec.config, purpose)?;
         let format = file.dtype.and_then(format_of);
         let format = format.ok_or_else(|| Refusal::Unknown(format!("{} has another number format", file.relative)))?;
-        let read = |path: &Path| std::fs::read(path).map_err(|source| Error::unreadable(path, source));
-        let mut tensors = BTreeMap::new();
-        if file.relative.ends_with(".onnx") {
-            return Err(Refusal::Unknown(format!("{} is a graph", file.relative)));
-        }
-        let files: Vec<(String, Vec<u8>)> = if file.weights.is_empty() {
-            vec![(file.relative.clone(), read(&file.path)?)]
-        } else {
-            file.weights.iter().map(|(name, path)| Ok((name.clone(), read(path)?))).collect::<Result<_>>()?
+        let read = |path: &Path| -> Result<Arc<Bytes>> {
+            let bytes = Bytes::of(path, file.may_change).map_err(|source| Error::unreadable(path, source))?;
+            Ok(Arc::new(bytes))
         };
-        for (name, bytes) in &files {
+        if file.relative.ends_with(".onnx") {
+            return Encoder::of_graph(file, plan, &read, format, level);
+        }
+        let own = [(file.relative.clone(), file.path.clone())];
+        let parts = if file.weights.is_empty() { &own } else { file.weights.as_slice() };
+        let files = parts.iter().map(|(_, path)| read(path)).collect::<Result<Vec<_>>>()?;
+        let mut tensors = BTreeMap::new();
+        for ((name, _), bytes) in parts.iter().zip(&files) {
             weights::read_safetensors(name, bytes, &mut tensors)?;
         }
-        Encoder::new(&file.relative, plan, tensors, format, level)
+        let weights = Weights::new(&file.relative, tensors, &files, &plan)?;
+        let encoder = Encoder::new(plan, &weights, format, level)?;
+        files.iter().for_each(|bytes| bytes.release());
+        Ok(encoder)
     }
 
-    fn new(file: &str, plan: Plan, tensors: BTreeMap<String, Tensor<'_>>, format: Format, level: Level) -> Understood<Self> {
-        let weights = Weights::new(file, tensors, &plan)?;
+    /// From the initialisers of an ONNX graph that does what the plan says.
+    fn of_graph(
+        file: &NetworkFile,
+        mut plan: Plan,
+        read: &dyn Fn(&Path) -> Result<Arc<Bytes>>,
+        format: Format,
+        level: Level,
+    ) -> Understood<Self> {
+        let own = read(&file.path)?;
+        let beside: Vec<_> = file.weights.iter().map(|(_, path)| read(path)).collect::<Result<_>>()?;
+        let external = |name: &str| {
+            let place = file.weights.iter().position(|(known, _)| known == name)?;
+            Some(&**beside[place])
+        };
+        let graph = OnnxWeights::read(&own, &external)
+            .map_err(|refusal| Refusal::Unknown(format!("{} is a graph in which {}", file.relative, refusal.reason)))?;
+        let files: Vec<_> = std::iter::once(own.clone()).chain(beside.iter().cloned()).collect();
+        let OnnxWeights { tensors, buffers, inputs, outputs } = graph;
+        let weights = Weights::new(&file.relative, tensors, &files, &plan)?;
+        let graph = OnnxWeights { tensors: BTreeMap::new(), buffers, inputs, outputs };
+        let uses_types =
+            expected::graph_uses_types(&file.relative, &plan, &graph, &|found, name| weights.is(found, name))?;
+        plan.embedding.all_of_first_type |= !uses_types;
+        let encoder = Encoder::new(plan, &weights, format, level)?;
+        files.iter().for_each(|bytes| bytes.release());
+        Ok(encoder)
+    }
+
+    fn new(plan: Plan, weights: &Weights<'_>, format: Format, level: Level) -> Understood<Self> {
         let width = plan.embedding.width;
         let embedding = &plan.embedding;
         let relative = match &plan.attention.bias {
@@ -165,14 +198,18 @@ impl Encoder {
             places: embedding.positions.as_ref().map(|(name, _)| weights.table(name, width)).transpose()?,
             types: embedding.types.as_ref().map(|name| weights.table(name, width)).transpose()?,
             embedding_norm: embedding.norm.as_ref().map(|norm| weights.norm(norm)).transpose()?,
-            projection: embedding.projection.as_ref().map(|linear| weights.linear(linear, Format::Float)).transpose()?,
+            projection: embedding
+                .projection
+                .as_ref()
+                .map(|linear| weights.linear(linear, Format::Float))
+                .transpose()?,
             layers: plan
                 .layers
                 .iter()
-                .map(|layer| LoadedLayer::new(layer, format, &weights))
+                .map(|layer| LoadedLayer::new(layer, format, weights))
                 .collect::<Understood<_>>()?,
             last_norm: plan.last_norm.as_ref().map(|norm| weights.norm(norm)).transpose()?,
-            head: plan.head.as_ref().map(|head| LoadedHead::new(head, &weights)).transpose()?,
+            head: plan.head.as_ref().map(|head| LoadedHead::new(head, weights)).transpose()?,
             relative,
             bases,
             positions: Mutex::default(),
@@ -195,20 +232,24 @@ impl Encoder {
         self.kernels.level
     }
 
-    /// Runs rows of tokens together. Safe from several threads at once.
+    /// Runs rows of tokens together and gives the result to `read`. Safe from several threads at once.
     ///
     /// # Errors
-    /// [`Error::ModelInvalid`] where the tokenizer gives a token, or a text has a position, that the network has no vector for.
-    pub fn run(&self, rows: &[&TokenRow], gang: Gang<'_>) -> Result<RunOutput> {
+    /// [`Error::ModelInvalid`] where the tokenizer gives a token, or a text has a position, that the network has no vector for; those
+    /// of `read`.
+    pub fn run(
+        &self,
+        rows: &[&TokenRow],
+        gang: Gang<'_>,
+        read: &mut dyn FnMut(&RunOutput<'_>) -> Result<()>,
+    ) -> Result<()> {
         let mut end = 0;
-        let texts: Vec<Range<usize>> = rows
-            .iter()
-            .map(|row| {
-                let start = end;
-                end += row.ids.len();
-                start..end
-            })
-            .collect();
+        let span = |row: &&TokenRow| {
+            let start = end;
+            end += row.ids.len();
+            start..end
+        };
+        let texts: Vec<Range<usize>> = rows.iter().map(span).collect();
         let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let positions = self.positions(longest);
         let mut buffers = self.take_buffers();
@@ -228,18 +269,19 @@ impl Encoder {
         if let Some(norm) = &self.last_norm {
             norm.apply_rows(&self.kernels, gang, &mut buffers.states);
         }
-        let output = match &self.head {
-            Some(head) => RunOutput::Rows(head.run(&self.kernels, &buffers.states, hidden, &texts)),
+        let wrong = |error: ndarray::ShapeError| Error::Internal(error.to_string());
+        let result = match &self.head {
+            Some(head) => {
+                let logits = head.run(&self.kernels, &buffers.states, hidden, &texts);
+                read(&RunOutput::Rows(logits.view()))
+            }
             None => {
-                let hidden = Array2::from_shape_vec((end, hidden), buffers.states.to_vec());
-                RunOutput::Tokens(TokenVectors {
-                    hidden: hidden.map_err(|error| Error::Internal(error.to_string()))?,
-                    spans: texts,
-                })
+                let hidden = ArrayView2::from_shape((end, hidden), &buffers.states).map_err(wrong)?;
+                read(&RunOutput::Tokens(TokenVectors { hidden, spans: &texts }))
             }
         };
         self.buffers.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
-        Ok(output)
+        result
     }
 
     /// Writes the vectors that the first layer gets to `buffers.states`.
@@ -259,7 +301,8 @@ impl Encoder {
                     vector.iter_mut().for_each(|number| *number *= self.plan.embedding.scale);
                 }
                 if let Some(types) = &self.types {
-                    read(types, *kind as usize, &mut added, "token type")?;
+                    let kind = if self.plan.embedding.all_of_first_type { 0 } else { *kind as usize };
+                    read(types, kind, &mut added, "token type")?;
                     self.kernels.add(vector, &added);
                 }
                 if let Some(table) = &self.places {

@@ -37,6 +37,8 @@ pub(super) struct Embedding {
     pub positions: Option<(String, usize)>,
     /// Tensor `[types, width]`; the type of each token chooses.
     pub types: Option<String>,
+    /// Whether all tokens have the first type, whatever the tokenizer gives: a graph may ask for no types.
+    pub all_of_first_type: bool,
     pub norm: Option<Norm>,
     /// From `width` to `hidden`, where these differ.
     pub projection: Option<Linear>,
@@ -62,7 +64,11 @@ pub(super) struct Attention {
 pub(super) enum Bias {
     None,
     /// Tensor `[buckets, heads]` over relative positions, as in T5 and MPNet.
-    Relative { tensor: String, buckets: usize, furthest: usize },
+    Relative {
+        tensor: String,
+        buckets: usize,
+        furthest: usize,
+    },
     /// A slope for each head times the distance, less than 0.
     Alibi,
 }

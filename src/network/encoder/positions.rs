@@ -28,7 +28,14 @@ pub(super) struct Relative {
 }
 
 impl Positions {
-    pub fn new(length: usize, bases: &[f32], head_size: usize, bias: &Bias, table: Option<&Table>, heads: usize) -> Self {
+    pub fn new(
+        length: usize,
+        bases: &[f32],
+        head_size: usize,
+        bias: &Bias,
+        table: Option<&Table>,
+        heads: usize,
+    ) -> Self {
         let angles = bases.iter().map(|base| (*base, Angles::new(length, *base, head_size))).collect();
         let relative = match bias {
             Bias::None => None,
@@ -52,7 +59,11 @@ impl Positions {
 
 impl Angles {
     /// The angle of the pair `i` at a position: `position / base^(2i / head size)`.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "angles are float32 in the reference")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "angles are float32 in the reference"
+    )]
     fn new(length: usize, base: f32, head_size: usize) -> Self {
         let half = head_size / 2;
         let frequencies: Vec<f32> =
@@ -80,29 +91,12 @@ impl Relative {
         Relative { heads: (0..heads).map(row).collect(), length }
     }
 
-    /// T5's buckets as `MPNetEncoder.relative_position_bucket` has them: near distances have one each, further ones share by
-    /// their logarithm; half of the buckets are for keys behind the query.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        clippy::cast_sign_loss,
-        reason = "the reference computes in float32 and cuts to whole numbers"
-    )]
     fn bucketed(length: usize, heads: usize, table: &Table, buckets: usize, furthest: usize) -> Self {
-        let half = buckets / 2;
-        let exact = half / 2;
-        let bucket = |distance: isize| {
-            let far = distance.unsigned_abs();
-            let behind = if distance > 0 { half } else { 0 };
-            if far < exact {
-                return behind + far;
-            }
-            let steps = (far as f32 / exact as f32).ln() / ((furthest as f64 / exact as f64).ln() as f32);
-            behind + (exact + (steps * (half - exact) as f32) as usize).min(half - 1)
-        };
         let mut rows = vec![vec![0.0; heads]; table.rows()];
         rows.iter_mut().enumerate().for_each(|(row, numbers)| table.read(row, numbers));
-        Relative::of(length, heads, |head, distance| rows[bucket(distance).min(rows.len() - 1)][head])
+        Relative::of(length, heads, |head, distance| {
+            rows[bucket(distance, buckets, furthest).min(rows.len() - 1)][head]
+        })
     }
 
     /// The slopes of ALiBi: powers of `2^(-8 / heads)`; where `heads` is no power of two, every other one of the next power's is
@@ -111,8 +105,27 @@ impl Relative {
     fn alibi(length: usize, heads: usize) -> Self {
         let powers = |count: usize| (1..=count).map(move |at| 2_f32.powf(-8.0 * at as f32 / count as f32));
         let below = 1 << heads.ilog2();
-        let slopes: Vec<f32> =
-            powers(below).chain(powers(2 * below).step_by(2).take(heads - below)).collect();
+        let slopes: Vec<f32> = powers(below).chain(powers(2 * below).step_by(2).take(heads - below)).collect();
         Relative::of(length, heads, |head, distance| -slopes[head] * distance.unsigned_abs() as f32)
     }
+}
+
+/// T5's buckets as `MPNetEncoder.relative_position_bucket` has them: near distances have one each, further ones share by their
+/// logarithm; half of the buckets are for keys behind the query.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "the reference computes in float32 and cuts to whole numbers"
+)]
+pub(super) fn bucket(distance: isize, buckets: usize, furthest: usize) -> usize {
+    let half = buckets / 2;
+    let exact = half / 2;
+    let far = distance.unsigned_abs();
+    let behind = if distance > 0 { half } else { 0 };
+    if far < exact {
+        return behind + far;
+    }
+    let steps = (far as f32 / exact as f32).ln() / ((furthest as f64 / exact as f64).ln() as f32);
+    behind + (exact + (steps * (half - exact) as f32) as usize).min(half - 1)
 }

@@ -1,29 +1,32 @@
 //! Vectors that tokens choose from: embeddings of words, positions and types. They are kept as the file has them, since a text
 //! reads a few of many.
 
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::kernel::Bytes;
 use super::weights::{Numbers, Tensor};
 
 /// A table of vectors.
 #[derive(Debug)]
 pub(super) struct Table {
     rows: usize,
+    /// The tensor, whose numbers stand in `place` where that is known.
     tensor: Tensor<'static>,
+    place: Option<(Arc<Bytes>, Range<usize>)>,
 }
 
 impl Table {
-    /// The vectors of a tensor `[rows, width]`, copied.
-    pub fn new(tensor: &Tensor<'_>) -> Self {
-        let owned = |bytes: &[u8]| bytes.to_vec().into();
-        let numbers = match &tensor.numbers {
-            Numbers::F32(bytes) => Numbers::F32(owned(bytes)),
-            Numbers::F16(bytes) => Numbers::F16(owned(bytes)),
-            Numbers::Bf16(bytes) => Numbers::Bf16(owned(bytes)),
-            Numbers::Int8 { bytes, signed, scales, zeros } => {
-                Numbers::Int8 { bytes: owned(bytes), signed: *signed, scales: scales.clone(), zeros: zeros.clone() }
-            }
-        };
+    /// The vectors of a tensor `[rows, width]`: where they lie in one of the mapped files, else copied.
+    pub fn new(tensor: &Tensor<'_>, files: &[Arc<Bytes>]) -> Self {
+        let bytes = tensor.numbers.bytes();
+        let mapped = files.iter().filter(|file| matches!(***file, Bytes::Mapped(_)));
+        let place = mapped.filter_map(|file| Some((file.clone(), place(bytes, file)?))).next();
+        let kept = if place.is_some() { Vec::new() } else { bytes.to_vec() };
+        let numbers = tensor.numbers.with_bytes(Cow::Owned(kept));
         let tensor = Tensor { shape: tensor.shape.clone(), numbers, transposed: tensor.transposed };
-        Table { rows: tensor.shape[0], tensor }
+        Table { rows: tensor.shape[0], tensor, place }
     }
 
     /// How many vectors there are.
@@ -33,6 +36,16 @@ impl Table {
 
     /// Writes a vector; the caller has checked that there is one.
     pub fn read(&self, row: usize, to: &mut [f32]) {
-        self.tensor.read(row, to);
+        match &self.place {
+            Some((file, place)) => self.tensor.read_from(&file[place.clone()], row, to),
+            None => self.tensor.read(row, to),
+        }
     }
+}
+
+/// Where `part` lies in `whole`.
+fn place(part: &[u8], whole: &[u8]) -> Option<Range<usize>> {
+    let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some(start..end)
 }

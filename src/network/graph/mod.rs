@@ -27,7 +27,7 @@ use self::weights::Weights;
 use super::{OutputKind, RunOutput, TokenVectors};
 use crate::error::{Error, Result};
 use crate::options::{DType, Product};
-use crate::spec::{NetworkFile, ModelSpec};
+use crate::spec::{ModelSpec, NetworkFile};
 use crate::tokenizer::TokenRow;
 
 /// A loaded graph.
@@ -124,11 +124,11 @@ impl Graph {
     /// # Errors
     /// [`Error::Runtime`] where ONNX Runtime fails, [`Error::ModelInvalid`] where the output's shape is not that of the
     /// batch.
-    pub(super) fn run(&self, rows: &[&TokenRow]) -> Result<RunOutput> {
+    pub(super) fn run(&self, rows: &[&TokenRow], read: &mut dyn FnMut(&RunOutput<'_>) -> Result<()>) -> Result<()> {
         let batch = Batch::pad(rows, self.pad_id);
         let output = self.run_batch(&batch)?;
         let (hidden, width) = match output {
-            Output::Rows(rows) => return Ok(RunOutput::Rows(rows)),
+            Output::Rows(rows) => return read(&RunOutput::Rows(rows.view())),
             Output::Tokens(tokens) => {
                 let (rows, width, hidden) = tokens.dim();
                 let flat = tokens.into_shape_with_order((rows * width, hidden));
@@ -136,7 +136,8 @@ impl Graph {
             }
         };
         let spans = batch.spans.iter().enumerate().map(|(row, span)| row * width + span.start..row * width + span.end);
-        Ok(RunOutput::Tokens(TokenVectors { hidden, spans: spans.collect() }))
+        let spans: Vec<_> = spans.collect();
+        read(&RunOutput::Tokens(TokenVectors { hidden: hidden.view(), spans: &spans }))
     }
 
     fn run_batch(&self, batch: &Batch) -> Result<Output> {
@@ -252,15 +253,22 @@ fn has_vnni() -> bool {
     true
 }
 
+/// The names that outputs of a kind have, the best known first.
+pub(super) fn output_names(kind: OutputKind) -> &'static [&'static str] {
+    match kind {
+        OutputKind::Tokens => &["last_hidden_state", "token_embeddings"],
+        OutputKind::Sentences => &["sentence_embedding"],
+        OutputKind::Logits => &["logits"],
+    }
+}
+
 fn choose_output(session: &Session, product: Product, file: &str) -> Result<OutputName> {
-    let wanted: &[(&str, OutputKind)] = match product {
-        Product::Embedder => &[
-            ("last_hidden_state", OutputKind::Tokens),
-            ("token_embeddings", OutputKind::Tokens),
-            ("sentence_embedding", OutputKind::Sentences),
-        ],
-        Product::Reranker => &[("logits", OutputKind::Logits)],
+    let kinds: &[OutputKind] = match product {
+        Product::Embedder => &[OutputKind::Tokens, OutputKind::Sentences],
+        Product::Reranker => &[OutputKind::Logits],
     };
+    let named = |kind: &OutputKind| output_names(*kind).iter().map(|name| (*name, *kind)).collect::<Vec<_>>();
+    let wanted: Vec<_> = kinds.iter().flat_map(named).collect();
     let has = |name: &str| session.outputs().iter().any(|output| output.name() == name);
     wanted
         .iter()

@@ -2,8 +2,8 @@
 
 use super::{Config, Plan, Purpose, Understood};
 use crate::network::encoder::plan::{
-    Activation, Attention, AttentionWeights, Bias, Embedding, FeedForward, Head, HeadPool, HeadStep, Layer, Linear, Norm, Norms,
-    Part,
+    Activation, Attention, AttentionWeights, Bias, Embedding, FeedForward, Head, HeadPool, HeadStep, Layer, Linear,
+    Norm, Norms, Part,
 };
 
 pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Understood<Plan> {
@@ -62,6 +62,7 @@ pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Under
             scale: 1.0,
             positions: Some(("embeddings.position_embeddings.weight".into(), offset)),
             types: (types > 0).then(|| "embeddings.token_type_embeddings.weight".into()),
+            all_of_first_type: false,
             norm: Some(Norm::layer("embeddings.LayerNorm", width, epsilon, true)),
             projection: (width != hidden).then(|| Linear::new("embeddings_project", width, hidden, true)),
         },
@@ -69,7 +70,14 @@ pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Under
         layers: (0..count).map(layer).collect(),
         last_norm: None,
         head,
-        ignored: &["embeddings.position_ids", "pooler.", "cls.", "lm_head.", "discriminator_predictions.", "generator_"],
+        ignored: &[
+            "embeddings.position_ids",
+            "pooler.",
+            "cls.",
+            "lm_head.",
+            "discriminator_predictions.",
+            "generator_",
+        ],
         prefix: match family {
             "bert" => "bert.",
             "electra" => "electra.",

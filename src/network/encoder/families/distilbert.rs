@@ -3,7 +3,8 @@
 use super::bert::head_size;
 use super::{Config, Plan, Purpose, Understood};
 use crate::network::encoder::plan::{
-    Activation, Attention, AttentionWeights, Embedding, FeedForward, Head, HeadPool, HeadStep, Layer, Linear, Norm, Norms, Part,
+    Activation, Attention, AttentionWeights, Embedding, FeedForward, Head, HeadPool, HeadStep, Layer, Linear, Norm,
+    Norms, Part,
 };
 
 /// Not in its configuration.
@@ -58,6 +59,7 @@ pub(super) fn plan(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
             scale: 1.0,
             positions: Some(("embeddings.position_embeddings.weight".into(), 0)),
             types: None,
+            all_of_first_type: false,
             norm: Some(Norm::layer("embeddings.LayerNorm", hidden, EPSILON, true)),
             projection: None,
         },

@@ -3,8 +3,8 @@
 use super::bert::head_size;
 use super::{Config, Plan, Purpose, Understood};
 use crate::network::encoder::plan::{
-    Activation, Attention, AttentionWeights, Bias, Embedding, FeedForward, Head, HeadPool, HeadStep, Layer, Linear, Norm, Norms,
-    Part,
+    Activation, Attention, AttentionWeights, Bias, Embedding, FeedForward, Head, HeadPool, HeadStep, Layer, Linear,
+    Norm, Norms, Part,
 };
 
 /// `MPNetEncoder.relative_position_bucket`'s `max_distance`, which its configuration does not hold.
@@ -63,6 +63,7 @@ pub(super) fn plan(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
             // MPNet counts from behind its padding id, which its code fixes at 1.
             positions: Some(("embeddings.position_embeddings.weight".into(), 2)),
             types: None,
+            all_of_first_type: false,
             norm: Some(Norm::layer("embeddings.LayerNorm", hidden, epsilon, true)),
             projection: None,
         },

@@ -98,18 +98,6 @@ lanes!(
     neon, crate::network::encoder::kernel::vector::arm::Fours, "neon"
 );
 
-/// The numbers of a row that fill no vector, behind them `filling`.
-#[inline(always)]
-fn last(row: &[f32], filling: f32) -> Option<[f32; LANES]> {
-    let rest = row.as_chunks::<LANES>().1;
-    if rest.is_empty() {
-        return None;
-    }
-    let mut numbers = [filling; LANES];
-    numbers[..rest.len()].copy_from_slice(rest);
-    Some(numbers)
-}
-
 // Loops are macros and not functions that take closures: a closure is compiled without the instructions of the function around
 // it unless it is inlined, and LLVM does not always do that.
 
@@ -124,11 +112,11 @@ macro_rules! each {
             ($step).store(pointer);
             $place += LANES;
         }
-        if let Some(mut numbers) = last(row, 0.0) {
-            let $x = <$vector>::load(numbers.as_ptr());
-            ($step).store(numbers.as_mut_ptr());
-            let count = row.len() - $place;
-            row[$place..].copy_from_slice(&numbers[..count]);
+        let count = row.len() - $place;
+        if count > 0 {
+            let pointer = row.as_mut_ptr().add($place);
+            let $x = <$vector>::load_part(pointer, count, 0.0);
+            ($step).store_part(pointer, count);
         }
     }};
 }
@@ -144,8 +132,8 @@ macro_rules! fold {
             $folded = $step;
             place += LANES;
         }
-        if let Some(numbers) = last(row, $filling) {
-            let $x = <$vector>::load(numbers.as_ptr());
+        if place < row.len() {
+            let $x = <$vector>::load_part(row.as_ptr().add(place), row.len() - place, $filling);
             $folded = $step;
         }
         $folded
@@ -154,7 +142,7 @@ macro_rules! fold {
 
 /// Writes what an expression makes of each vector `$x` of a row to the same place of other memory.
 macro_rules! write {
-    ($row:expr, $vector:ty, $to:expr, |$x:ident| $value:expr, $store:ident) => {{
+    ($row:expr, $vector:ty, $to:expr, |$x:ident| $value:expr, $store:ident, $store_part:ident) => {{
         let (row, to) = ($row, $to);
         let mut place = 0;
         while place + LANES <= row.len() {
@@ -162,12 +150,10 @@ macro_rules! write {
             ($value).$store(to.as_mut_ptr().add(place));
             place += LANES;
         }
-        if let Some(numbers) = last(row, 0.0) {
-            let mut rest = [0; LANES];
-            let $x = <$vector>::load(numbers.as_ptr());
-            ($value).$store(rest.as_mut_ptr());
-            let count = row.len() - place;
-            to[place..].copy_from_slice(&rest[..count]);
+        let count = row.len() - place;
+        if count > 0 {
+            let $x = <$vector>::load_part(row.as_ptr().add(place), count, 0.0);
+            ($value).$store_part(to.as_mut_ptr().add(place), count);
         }
     }};
 }
@@ -175,12 +161,12 @@ macro_rules! write {
 /// Sixteen numbers of a row from `at` on, zeros behind its end.
 #[inline(always)]
 unsafe fn at<V: Vector>(row: &[f32], at: usize) -> V {
-    // SAFETY: sixteen numbers are within the row, or within `numbers`.
+    // SAFETY: no more is read than the row has.
     unsafe {
         if at + LANES <= row.len() {
             return V::load(row.as_ptr().add(at));
         }
-        V::load(last(row, 0.0).unwrap_or([0.0; LANES]).as_ptr())
+        V::load_part(row.as_ptr().wrapping_add(at), row.len().saturating_sub(at), 0.0)
     }
 }
 
@@ -204,8 +190,21 @@ unsafe fn total<V: Vector>(sums: V) -> f32 {
 /// Coefficients of `(Φ(x) - 1/2) / x` in `2x²/5.2² - 1`, lowest first: a least-squares fit at Chebyshev's nodes on |x| ≤ 5.2, in
 /// which `x·Φ(x)` is right to 7e-7.
 const PHI: [f32; 15] = [
-    0.135_949_98, -0.067_743_8, 0.050_026_06, -0.039_925_6, 0.031_963_263, -0.024_761_6, 0.018_127_676, -0.012_360_402,
-    0.008_029_697, -0.005_054_459, 0.002_631_108_7, -0.000_989_779_95, 0.000_625_422_4, -0.000_558_536_2, 0.000_194_807_84,
+    0.135_949_98,
+    -0.067_743_8,
+    0.050_026_06,
+    -0.039_925_6,
+    0.031_963_263,
+    -0.024_761_6,
+    0.018_127_676,
+    -0.012_360_402,
+    0.008_029_697,
+    -0.005_054_459,
+    0.002_631_108_7,
+    -0.000_989_779_95,
+    0.000_625_422_4,
+    -0.000_558_536_2,
+    0.000_194_807_84,
 ];
 const PHI_END: f32 = 5.2;
 
@@ -377,7 +376,14 @@ unsafe fn quantise<V: Vector>(row: &[f32], bytes: &mut [u8]) -> (f32, i32) {
         // Rounded by the addition: the last byte of the sum's bits is the whole number.
         let (factor, shift) = (V::splat(inverse), V::splat(ROUND + zero));
         let (first, end) = (V::splat(ROUND), V::splat(ROUND + 255.0));
-        write!(row, V, bytes, |x| x.multiply(factor).add(shift).higher(first).lower(end), store_bytes);
+        write!(
+            row,
+            V,
+            bytes,
+            |x| x.multiply(factor).add(shift).higher(first).lower(end),
+            store_bytes,
+            store_bytes_part
+        );
         (scale, zero as i32)
     }
 }
@@ -388,7 +394,7 @@ unsafe fn narrow<V: Vector>(row: &[f32], halves: &mut [u16]) {
     // SAFETY: as above; `halves` has a place for each number of the row.
     unsafe {
         let halves = &mut halves[..row.len()];
-        write!(row, V, halves, |x| x, store_halves);
+        write!(row, V, halves, |x| x, store_halves, store_halves_part);
     }
 }
 

@@ -20,7 +20,7 @@ pub enum Level {
     /// AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// NEON with products of signed and unsigned bytes (I8MM), and with BF16 where the processor has it.
+    /// NEON with products of unsigned and signed bytes (I8MM), and with BF16 where the processor has it.
     #[cfg(target_arch = "aarch64")]
     NeonI8mm,
     /// NEON with products of signed bytes (DotProd).
@@ -201,7 +201,7 @@ mod arm {
             float: neon::float,
             half: if level == Level::NeonI8mm && has_bf16 { neon::half } else { neon::widened_half },
             byte: match level {
-                Level::NeonI8mm => neon::mixed_byte,
+                Level::NeonI8mm => neon::matrix_byte,
                 Level::NeonDotprod => neon::signed_byte,
                 _ => neon::byte,
             },

@@ -8,6 +8,7 @@ mod aligned;
 mod gang;
 mod lanes;
 mod level;
+mod mapped;
 mod operand;
 mod panels;
 mod portable;
@@ -26,12 +27,16 @@ mod avx512;
 mod neon;
 
 pub(super) use aligned::Aligned;
-pub use gang::Gang;
+pub use gang::{Gang, Team};
 pub use level::Level;
+pub(super) use mapped::Bytes;
 pub(super) use operand::Operand;
 pub(super) use panels::{Panels, Source};
 pub(super) use product::{Cell, Cells, Strided, multiply, product};
 pub(super) use transpose::transpose;
+
+#[cfg(test)]
+mod tests;
 
 use self::lanes::Lanes;
 use self::tile::Product;

@@ -1,4 +1,5 @@
-//! Products with NEON: f32; bf16 with BFDOT or widened to f32; 8 bits with SUDOT, with SDOT, or widened to 16 bits, all exact.
+//! Products with NEON: f32; bf16 with BFDOT or widened to f32; 8 bits with USMMLA and SUDOT, with SDOT, or widened to 16 bits, all
+//! exact.
 //!
 //! Rows stay in registers for some steps, a word a lane, and instructions take the lane they need. So a block is as many rows
 //! and columns as 32 registers hold with it. Few rows take more columns, as each sum waits for the one before it.
@@ -11,7 +12,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 use std::hint::black_box;
 
-use super::tile::{PANEL, Tile};
+use super::tile::{Scales, Tile};
 
 /// A product from its parts. A *unit* is what the weights of one step are loaded for at a time.
 ///
@@ -233,6 +234,107 @@ kernel!(
     step: sudot, store: store_shifted::<0>;
 );
 
+/// The next two words of two rows: eight numbers of the one, then of the other.
+#[inline]
+#[target_feature(enable = "neon")]
+unsafe fn two_rows(words: *const u8, stride: usize) -> uint32x4_t {
+    // SAFETY: as above.
+    unsafe {
+        let one = vcombine_u64(vld1_u64(words.cast()), vcreate_u64(0));
+        vreinterpretq_u32_u64(vld1q_lane_u64::<1>(words.wrapping_add(stride).cast(), one))
+    }
+}
+
+/// Adds the products of two rows and two columns, eight numbers each: those of the first row come first.
+#[inline]
+#[target_feature(enable = "neon,i8mm")]
+fn usmmla(mut sums: int32x4_t, rows: uint32x4_t, columns: uint32x4_t) -> int32x4_t {
+    // SAFETY: as in `dot`.
+    unsafe {
+        asm!(
+            "usmmla {sums:v}.4s, {rows:v}.16b, {columns:v}.16b",
+            sums = inout(vreg) sums, rows = in(vreg) rows, columns = in(vreg) columns,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
+    sums
+}
+
+/// Pairs of rows and 16 columns: an instruction does two rows, two columns and two steps, twice as much as SUDOT. To put two
+/// steps of a column side by side takes some of that away.
+#[inline]
+#[target_feature(enable = "neon,i8mm")]
+unsafe fn pairs<const PAIRS: usize>(tile: &Tile, first: usize) {
+    debug_assert!(tile.words.is_multiple_of(2));
+    for column in (0..tile.columns).step_by(16) {
+        let mut sums = [[vdupq_n_s32(0); 8]; PAIRS];
+        let mut a = tile.a.wrapping_add(first * tile.a_stride);
+        let mut b = tile.b.wrapping_add(column);
+        // SAFETY: steps, rows and columns are within what the tile states.
+        unsafe {
+            for _ in 0..tile.words / 2 {
+                let mut words = [vdupq_n_u32(0); PAIRS];
+                for (pair, words) in words.iter_mut().enumerate() {
+                    *words = two_rows(a.add(2 * pair * tile.a_stride), tile.a_stride);
+                }
+                for unit in 0..4 {
+                    let (one, other) = (columns(b.add(4 * unit)), columns(b.add(4 * unit + tile.b_stride)));
+                    let (left, right) = (vzip1q_u32(one, other), vzip2q_u32(one, other));
+                    for pair in 0..PAIRS {
+                        sums[pair][2 * unit] = usmmla(sums[pair][2 * unit], words[pair], left);
+                        sums[pair][2 * unit + 1] = usmmla(sums[pair][2 * unit + 1], words[pair], right);
+                    }
+                }
+                a = a.wrapping_add(8);
+                b = b.wrapping_add(2 * tile.b_stride);
+            }
+            let sums = black_box(sums);
+            for pair in 0..PAIRS {
+                for unit in 0..4 {
+                    let (left, right) = (sums[pair][2 * unit], sums[pair][2 * unit + 1]);
+                    let (left, right) = (vreinterpretq_s64_s32(left), vreinterpretq_s64_s32(right));
+                    let rows = [vzip1q_s64(left, right), vzip2q_s64(left, right)];
+                    for (row, sums) in rows.into_iter().enumerate() {
+                        let row = first + 2 * pair + row;
+                        store_shifted::<0>(tile, row, column + 4 * unit, vreinterpretq_s32_s64(sums));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// 8 bits, eight a step, for rows in pairs; SUDOT for the last ones.
+#[target_feature(enable = "neon,i8mm")]
+pub(super) unsafe fn matrix_byte(tile: &Tile) {
+    let (six, four) = (tile.rows / 6 * 6, if tile.rows % 6 < 4 { 0 } else { 4 });
+    for tile in tile.panels() {
+        // SAFETY: as the caller states.
+        unsafe {
+            for first in (0..six).step_by(6) {
+                pairs::<3>(&tile, first);
+            }
+            if four > 0 {
+                pairs::<2>(&tile, six);
+            }
+        }
+    }
+    let done = six + four;
+    let rest = Tile {
+        a: tile.a.wrapping_add(done * tile.a_stride),
+        rows: tile.rows - done,
+        out: tile.out.wrapping_add(done * tile.out_stride),
+        scales: Scales {
+            row_scales: tile.scales.row_scales.wrapping_add(done),
+            row_zeros: tile.scales.row_zeros.wrapping_add(done),
+            ..tile.scales
+        },
+        ..*tile
+    };
+    // SAFETY: the rows that are left.
+    unsafe { mixed_byte(&rest) };
+}
+
 /// Four words of unsigned 8-bit numbers less 128, which are signed ones.
 #[inline]
 #[target_feature(enable = "neon")]
@@ -240,7 +342,8 @@ unsafe fn four_signed(words: *const u8) -> uint32x4_t {
     // SAFETY: as the caller states; the instructions read and write registers only.
     unsafe {
         let mut words = four(words);
-        // As assembly, since LLVM would keep the constant in a register, and all are in use.
+        // LLVM would keep the constant in a register, or load weights before this, and all registers are in use. So this is
+        // assembly, and not `pure`.
         asm!(
             "movi {sign:v}.16b, #0x80", "eor {words:v}.16b, {words:v}.16b, {sign:v}.16b",
             words = inout(vreg) words, sign = out(vreg) _,

@@ -1,16 +1,18 @@
 //! A model's weights, by the names that transformers has for them.
 
+pub(super) mod onnx;
 mod safetensors;
 mod tensor;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub(super) use self::safetensors::read as read_safetensors;
 pub(super) use tensor::{Numbers, Tensor};
 
 use super::config::{Refusal, Understood};
-use super::kernel::{Format, Panels, Source};
+use super::kernel::{Bytes, Format, Panels, Source};
 use super::plan::{Linear, Norm, NormKind, Plan};
 use super::table::Table;
 use crate::error::Error;
@@ -20,6 +22,8 @@ pub(super) struct Weights<'file> {
     /// The file, for messages.
     file: String,
     tensors: BTreeMap<String, Tensor<'file>>,
+    /// The files in memory.
+    files: &'file [Arc<Bytes>],
     /// What stands before the names of the network's tensors in this file.
     prefix: String,
     /// What stands before the names of a head's.
@@ -37,8 +41,18 @@ pub(super) struct LoadedNorm {
 }
 
 impl<'file> Weights<'file> {
+    /// Whether the tensor called `found` in the file is the plan's `name`.
+    pub fn is(&self, found: &str, name: &str) -> bool {
+        [&self.prefix, &self.outer].iter().any(|prefix| found.strip_prefix(prefix.as_str()) == Some(name))
+    }
+
     /// The tensors that a plan names.
-    pub fn new(file: &str, tensors: BTreeMap<String, Tensor<'file>>, plan: &Plan) -> Understood<Self> {
+    pub fn new(
+        file: &str,
+        tensors: BTreeMap<String, Tensor<'file>>,
+        files: &'file [Arc<Bytes>],
+        plan: &Plan,
+    ) -> Understood<Self> {
         let prefixes: Vec<&str> =
             tensors.keys().filter_map(|name| name.strip_suffix(plan.embedding.words.as_str())).collect();
         let &[prefix] = prefixes.as_slice() else {
@@ -46,7 +60,7 @@ impl<'file> Weights<'file> {
         };
         let outer = prefix.strip_suffix(plan.prefix).unwrap_or_default();
         let (prefix, outer) = (prefix.to_owned(), outer.to_owned());
-        Ok(Weights { file: file.to_owned(), tensors, prefix, outer, used: RefCell::default() })
+        Ok(Weights { file: file.to_owned(), tensors, files, prefix, outer, used: RefCell::default() })
     }
 
     fn find(&self, name: &str) -> Understood<&Tensor<'file>> {
@@ -95,7 +109,7 @@ impl<'file> Weights<'file> {
     pub fn table(&self, name: &str, width: usize) -> Understood<Table> {
         let tensor = self.find(name)?;
         match tensor.shape.as_slice() {
-            [_, columns] if *columns == width && !tensor.transposed => Ok(Table::new(tensor)),
+            [_, columns] if *columns == width && !tensor.transposed => Ok(Table::new(tensor, self.files)),
             shape => Err(Refusal::Broken(Error::invalid_model(format!(
                 "{}: expected the shape [any, {width}] for \"{name}\", which config.json means, but found {shape:?}",
                 self.file
@@ -136,7 +150,8 @@ impl<'file> Weights<'file> {
         let used = self.used.borrow();
         let is_ignored = |name: &str| {
             let outer = name.strip_prefix(self.outer.as_str());
-            let names = [name.strip_prefix(self.prefix.as_str()), outer, outer.and_then(|n| n.strip_prefix(plan.prefix))];
+            let names =
+                [name.strip_prefix(self.prefix.as_str()), outer, outer.and_then(|n| n.strip_prefix(plan.prefix))];
             names.into_iter().flatten().any(|name| plan.ignored.iter().any(|known| name.starts_with(known)))
         };
         match self.tensors.keys().find(|name| !used.contains(*name) && !is_ignored(name)) {

@@ -38,7 +38,9 @@ pub(in crate::network::encoder) fn read<'file>(
         };
         let tensor = Tensor { shape: view.shape().to_vec(), numbers, transposed: false };
         if tensors.insert(name.clone(), tensor).is_some() {
-            return Err(Refusal::Broken(Error::invalid_model(format!("{file} has \"{name}\", which another file has too"))));
+            return Err(Refusal::Broken(Error::invalid_model(format!(
+                "{file} has \"{name}\", which another file has too"
+            ))));
         }
     }
     Ok(())

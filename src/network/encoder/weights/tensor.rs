@@ -52,23 +52,28 @@ impl Tensor<'_> {
 
     /// The numbers of a row (an output of a linear layer, or the whole tensor where it has one axis).
     pub(in crate::network::encoder) fn read(&self, row: usize, to: &mut [f32]) {
+        self.read_from(self.numbers.bytes(), row, to);
+    }
+
+    /// As [`Tensor::read`], from bytes that are elsewhere.
+    pub(in crate::network::encoder) fn read_from(&self, bytes: &[u8], row: usize, to: &mut [f32]) {
         let (first, step) = self.places(row);
         let places = (0..to.len()).map(|at| first + at * step);
         match &self.numbers {
-            Numbers::F32(bytes) => {
+            Numbers::F32(_) => {
                 let numbers = bytes.as_chunks::<4>().0;
                 to.iter_mut().zip(places).for_each(|(to, at)| *to = f32::from_le_bytes(numbers[at]));
             }
-            Numbers::F16(bytes) => {
+            Numbers::F16(_) => {
                 let numbers = bytes.as_chunks::<2>().0;
                 to.iter_mut().zip(places).for_each(|(to, at)| *to = half::f16::from_le_bytes(numbers[at]).to_f32());
             }
-            Numbers::Bf16(bytes) => {
+            Numbers::Bf16(_) => {
                 let numbers = bytes.as_chunks::<2>().0;
                 to.iter_mut().zip(places).for_each(|(to, at)| *to = half::bf16::from_le_bytes(numbers[at]).to_f32());
             }
             #[allow(clippy::cast_precision_loss, reason = "from -255 to 255")]
-            Numbers::Int8 { bytes, signed, scales, zeros } => {
+            Numbers::Int8 { signed, scales, zeros, .. } => {
                 let (scale, zero) = (scales[row % scales.len()], zeros[row % zeros.len()]);
                 let whole = |byte: u8| if *signed { i32::from(byte.cast_signed()) } else { i32::from(byte) };
                 to.iter_mut().zip(places).for_each(|(to, at)| *to = scale * (whole(bytes[at]) - zero) as f32);
@@ -94,5 +99,26 @@ impl Tensor<'_> {
         let flip = if *signed { 0 } else { 0x80 };
         to.iter_mut().enumerate().for_each(|(at, to)| *to = (bytes[first + at * step] ^ flip).cast_signed());
         scales[row % scales.len()]
+    }
+}
+
+impl Numbers<'_> {
+    /// The bytes.
+    pub(in crate::network::encoder) fn bytes(&self) -> &[u8] {
+        match self {
+            Numbers::F32(bytes) | Numbers::F16(bytes) | Numbers::Bf16(bytes) | Numbers::Int8 { bytes, .. } => bytes,
+        }
+    }
+
+    /// The same meaning of other bytes.
+    pub(in crate::network::encoder) fn with_bytes<'other>(&self, bytes: Cow<'other, [u8]>) -> Numbers<'other> {
+        match self {
+            Numbers::F32(_) => Numbers::F32(bytes),
+            Numbers::F16(_) => Numbers::F16(bytes),
+            Numbers::Bf16(_) => Numbers::Bf16(bytes),
+            Numbers::Int8 { signed, scales, zeros, .. } => {
+                Numbers::Int8 { bytes, signed: *signed, scales: scales.clone(), zeros: zeros.clone() }
+            }
+        }
     }
 }

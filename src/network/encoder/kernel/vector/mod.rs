@@ -26,6 +26,45 @@ pub(super) unsafe trait Vector: Copy {
     /// Sixteen numbers can be read; likewise written, below.
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
+    /// The first `count` numbers, fewer than sixteen, and `filling` behind them.
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, count: usize, filling: f32) -> Self {
+        let mut numbers = [filling; LANES];
+        for (lane, number) in numbers.iter_mut().enumerate().take(count) {
+            // SAFETY: as the caller states; so below.
+            *number = unsafe { *from.add(lane) };
+        }
+        // SAFETY: there are sixteen numbers.
+        unsafe { Self::load(numbers.as_ptr()) }
+    }
+    /// Writes the first `count` numbers, fewer than sixteen; likewise below.
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f32, count: usize) {
+        let mut numbers = [0.0; LANES];
+        // SAFETY: there is room for sixteen numbers, and for `count` as the caller states; so below.
+        unsafe {
+            self.store(numbers.as_mut_ptr());
+            copy(&numbers, to, count);
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes_part(self, to: *mut u8, count: usize) {
+        let mut numbers = [0; LANES];
+        // SAFETY: as above.
+        unsafe {
+            self.store_bytes(numbers.as_mut_ptr());
+            copy(&numbers, to, count);
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_halves_part(self, to: *mut u16, count: usize) {
+        let mut numbers = [0; LANES];
+        // SAFETY: as above.
+        unsafe {
+            self.store_halves(numbers.as_mut_ptr());
+            copy(&numbers, to, count);
+        }
+    }
     /// Writes the last byte of each number's bits.
     unsafe fn store_bytes(self, to: *mut u8);
     /// Writes the upper halves of the numbers' bits, rounded to the nearest, ties to even.
@@ -44,6 +83,15 @@ pub(super) unsafe trait Vector: Copy {
     unsafe fn unless_below(self, number: Self, bound: Self) -> Self;
     /// 2 to the power of whole numbers from -126 to 127.
     unsafe fn power_of_two(self) -> Self;
+}
+
+/// A loop and no call: there are fewer than sixteen.
+#[inline(always)]
+unsafe fn copy<T: Copy>(numbers: &[T; LANES], to: *mut T, count: usize) {
+    for (lane, number) in numbers.iter().enumerate().take(count) {
+        // SAFETY: as the caller states.
+        unsafe { *to.add(lane) = *number };
+    }
 }
 
 /// As Rust computes. `a·b + c` goes by way of 64 bits, where the product is exact: without an instruction for it `mul_add` would

@@ -24,6 +24,25 @@ macro_rules! pairs {
     };
 }
 
+/// All bits in the lowest `count` of sixteen lanes.
+#[inline(always)]
+unsafe fn masks(count: usize) -> [__m256i; 2] {
+    static BITS: [i32; 32] = {
+        let mut bits = [0; 32];
+        let mut at = 0;
+        while at < 16 {
+            bits[at] = -1;
+            at += 1;
+        }
+        bits
+    };
+    // SAFETY: from 16 - count on there are sixteen numbers.
+    unsafe {
+        let first = BITS.as_ptr().add(16 - count);
+        [_mm256_loadu_si256(first.cast()), _mm256_loadu_si256(first.add(8).cast())]
+    }
+}
+
 /// The upper halves of eight numbers' bits, rounded.
 #[inline(always)]
 unsafe fn upper_halves(numbers: __m256) -> __m256i {
@@ -67,6 +86,29 @@ unsafe impl Vector for Eights {
         unsafe {
             _mm256_storeu_ps(to, self.0[0]);
             _mm256_storeu_ps(to.add(8), self.0[1]);
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, count: usize, filling: f32) -> Self {
+        // SAFETY: what the masks leave out is not read.
+        unsafe {
+            let masks = masks(count);
+            let filling = _mm256_set1_ps(filling);
+            let low = _mm256_maskload_ps(from, masks[0]);
+            let high = _mm256_maskload_ps(from.wrapping_add(8), masks[1]);
+            Eights([
+                _mm256_blendv_ps(filling, low, _mm256_castsi256_ps(masks[0])),
+                _mm256_blendv_ps(filling, high, _mm256_castsi256_ps(masks[1])),
+            ])
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f32, count: usize) {
+        // SAFETY: what the masks leave out is not written.
+        unsafe {
+            let masks = masks(count);
+            _mm256_maskstore_ps(to, masks[0], self.0[0]);
+            _mm256_maskstore_ps(to.wrapping_add(8), masks[1], self.0[1]);
         }
     }
     #[inline(always)]
@@ -142,6 +184,21 @@ unsafe impl Vector for Sixteen {
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: as above.
         unsafe { _mm512_storeu_ps(to, self.0) };
+    }
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, count: usize, filling: f32) -> Self {
+        // SAFETY: what the mask leaves out is not read.
+        unsafe { Sixteen(_mm512_mask_loadu_ps(_mm512_set1_ps(filling), (1 << count) - 1, from)) }
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f32, count: usize) {
+        // SAFETY: what the mask leaves out is not written; so below.
+        unsafe { _mm512_mask_storeu_ps(to, (1 << count) - 1, self.0) };
+    }
+    #[inline(always)]
+    unsafe fn store_bytes_part(self, to: *mut u8, count: usize) {
+        // SAFETY: as above.
+        unsafe { _mm512_mask_cvtepi32_storeu_epi8(to.cast(), (1 << count) - 1, _mm512_castps_si512(self.0)) };
     }
     #[inline(always)]
     unsafe fn store_bytes(self, to: *mut u8) {

@@ -1,0 +1,118 @@
+//! Small calls that wait together run together, where the network's rows do not depend on each other.
+//!
+//! Each call has a place of its own in the scheduler's queue, as it would have alone. The worker that comes to the first of them
+//! takes those behind it along, as many as fit into a run; who comes to their places later finds them done. Nobody waits for
+//! others to come: a call that is alone runs at once.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use super::run::SmallCall;
+use super::{Engine, lock};
+use crate::error::{Error, Result};
+use crate::panic::caught;
+use crate::scheduler::{Stage, Step};
+
+/// Calls that wait.
+#[derive(Default)]
+pub(super) struct Pool {
+    waiting: Mutex<VecDeque<Arc<dyn SmallCall>>>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Pool").field("waiting", &lock(&self.waiting).len()).finish()
+    }
+}
+
+impl Pool {
+    /// Lets a call wait for a worker.
+    pub fn submit(&self, engine: &Arc<Engine>, call: Arc<dyn SmallCall>) {
+        lock(&self.waiting).push_back(call);
+        engine.scheduler.submit(Arc::new(Place { engine: engine.clone() }));
+    }
+
+    /// The calls of the next run: the first that waits, and those behind it that fit.
+    fn take(&self, most: usize) -> Vec<Arc<dyn SmallCall>> {
+        let mut waiting = lock(&self.waiting);
+        let (mut taken, mut tokens) = (Vec::new(), 0);
+        while let Some(call) = waiting.front() {
+            let more: usize = call.rows().iter().map(|row| row.ids.len()).sum();
+            if !taken.is_empty() && tokens + more > most {
+                break;
+            }
+            tokens += more;
+            taken.extend(waiting.pop_front());
+        }
+        taken
+    }
+}
+
+/// A call's place in the scheduler's queue.
+struct Place {
+    engine: Arc<Engine>,
+}
+
+impl Stage for Place {
+    fn pieces(&self) -> usize {
+        1
+    }
+
+    fn perform(&self, _: usize) -> Result<Step> {
+        let engine = &self.engine;
+        let (calls, gone): (Vec<_>, Vec<_>) =
+            engine.pool.take(engine.network.most_tokens()).into_iter().partition(|call| !call.is_cancelled());
+        for call in gone {
+            call.begin();
+            call.finish(Err(Error::Cancelled));
+        }
+        run(engine, &calls);
+        Ok(Step::Done)
+    }
+
+    fn finish(&self, _: Result<()>) {}
+
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Runs calls together, and ends each.
+fn run(engine: &Engine, calls: &[Arc<dyn SmallCall>]) {
+    calls.iter().for_each(|call| call.begin());
+    let mut outcomes: Vec<Result<()>> = Vec::new();
+    let rows: Vec<_> = calls.iter().flat_map(|call| call.rows()).collect();
+    let together = caught(|| {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        engine.run(&rows, &mut |output| {
+            let mut first = 0;
+            for call in calls {
+                outcomes.push(call.read(output, first));
+                first += call.rows().len();
+            }
+            Ok(())
+        })
+    });
+    match together {
+        // What ends the run is of one call's tokens: the others run without it.
+        Err(_) if calls.len() > 1 => {
+            for call in calls {
+                run(engine, std::slice::from_ref(call));
+            }
+        }
+        Err(error) => {
+            let mut error = Some(error);
+            for call in calls {
+                call.finish(error.take().map_or(Ok(()), Err));
+            }
+        }
+        Ok(()) => {
+            outcomes.resize_with(calls.len(), || Ok(()));
+            for (call, outcome) in calls.iter().zip(outcomes) {
+                call.finish(outcome);
+            }
+        }
+    }
+}
