@@ -70,7 +70,7 @@ test('every listed file exists and every script of the face is listed', () => {
 
 test('an addon or library that cannot be loaded is ERR_RUNTIME with the fix', async () => {
   const attempt = async (env, before = '') => {
-    const code = `${before}; require('vecrank').embed('a').then(() => console.log('{}'), ({ name, code, message }) => console.log(JSON.stringify({ name, code, message })))`
+    const code = `${before}; require('vecrank').embed('a', { load: { engine: 'graph' } }).then(() => console.log('{}'), ({ name, code, message }) => console.log(JSON.stringify({ name, code, message })))`
     const { stdout } = await run(process.execPath, ['--eval', code], { cwd: root, env: { ...process.env, ...env } })
     return JSON.parse(stdout)
   }
@@ -79,6 +79,11 @@ test('an addon or library that cannot be loaded is ERR_RUNTIME with the fix', as
   const missing = await attempt({ VECRANK_ONNXRUNTIME: path.join(root, 'no-such-library.so') })
   check(missing)
   assert.match(missing.message, /no-such-library/)
+  // The encoder needs no library.
+  const code = `require('vecrank').embed('a').then(({ length }) => console.log(length))`
+  const env = { ...process.env, VECRANK_ONNXRUNTIME: path.join(root, 'no-such-library.so') }
+  const { stdout } = await run(process.execPath, ['--eval', code], { cwd: root, env })
+  assert.equal(stdout.trim(), '384')
   // The addon fails to open as it would where the platform's package is missing.
   const broken = await attempt({}, `process.dlopen = () => { throw new Error('no file for this platform') }`)
   check(broken)

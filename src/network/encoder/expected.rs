@@ -1,7 +1,7 @@
 //! What an ONNX graph of a plan does, step by step, and whether a graph does just that.
 
 use super::config::{Refusal, Understood};
-use super::plan::{Activation, Bias, HeadPool, HeadStep, Linear, Norm, NormKind, Plan};
+use super::plan::{Activation, Bias, HeadPool, HeadStep, Linear, Norm, NormKind, PlaceCount, Plan};
 use super::positions;
 use super::weights::onnx::{Function, Index, OnnxWeights, Output, Step, path};
 use crate::network::OutputKind;
@@ -127,8 +127,12 @@ impl Expected {
         if let Some(table) = &embedding.types {
             of.push(self.push(Step::Embedding { table: table.clone(), index: Index::Types }));
         }
-        if let Some((table, first)) = &embedding.positions {
-            of.push(self.push(Step::Embedding { table: table.clone(), index: Index::Places { first: *first } }));
+        if let Some(places) = &embedding.positions {
+            let index = match places.count {
+                PlaceCount::All => Index::Places { first: 0 },
+                PlaceCount::BehindPadding(padding) => Index::AfterPadding { padding },
+            };
+            of.push(self.push(Step::Embedding { table: places.table.clone(), index }));
         }
         let mut states = if of.len() > 1 { self.push(Step::Sum { of }) } else { of[0] };
         if let Some(norm) = &embedding.norm {
@@ -200,15 +204,14 @@ fn indexes_agree(found: &Index, expected: &Index, plan: &Plan) -> bool {
     match (found, expected) {
         // A graph that asks for no types gives all tokens the first one.
         (Index::Zero, Index::Types) => true,
-        (Index::AfterPadding { padding }, Index::Places { first }) => padding + 1 == *first,
         (Index::Distances { rows }, Index::Distances { .. }) => {
             let Bias::Relative { buckets, furthest, .. } = plan.attention.bias else { return false };
             let middle = (rows.len() / 2).cast_signed();
             let bucket = |at: usize| positions::bucket(at.cast_signed() - middle, buckets, furthest);
             rows.iter().enumerate().all(|(at, row)| *row == bucket(at))
         }
-        // Positions that the caller gives are the same as ours.
-        (Index::Positions, Index::Places { .. }) => true,
+        // Positions that the caller gives are counted as ours.
+        (Index::Positions, Index::Places { first: 0 }) => true,
         _ => found == expected,
     }
 }

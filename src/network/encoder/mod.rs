@@ -40,11 +40,11 @@ use self::families::Purpose;
 use self::head::LoadedHead;
 use self::kernel::{Bytes, Format, Kernels, Panels};
 use self::layer::{LoadedLayer, Run};
-use self::plan::{Bias, Plan};
+use self::plan::{Bias, PlaceCount, Plan};
 use self::positions::Positions;
 use self::table::Table;
 use self::weights::onnx::OnnxWeights;
-use self::weights::{LoadedNorm, Weights};
+use self::weights::{LoadedNorm, Tensor, Weights};
 use super::{OutputKind, RunOutput, TokenVectors};
 use crate::error::{Error, Result};
 use crate::files::Object;
@@ -126,11 +126,14 @@ impl Encoder {
     }
 
     fn read(spec: &ModelSpec, file: &NetworkFile, level: Level) -> Understood<Self> {
-        let purpose = match &spec.head {
-            HeadSpec::Embedding(_) => Purpose::Tokens,
-            HeadSpec::Score(head) => Purpose::Labels(head.labels),
+        // How many labels there are the weights say; whether config.json says the same is looked at afterwards.
+        let plan = |tensors: &BTreeMap<String, Tensor<'_>>| {
+            let purpose = match &spec.head {
+                HeadSpec::Embedding(_) => Purpose::Tokens,
+                HeadSpec::Score(head) => Purpose::Labels(weights::labels(tensors).unwrap_or(head.labels)),
+            };
+            families::plan(&spec.config, purpose)
         };
-        let plan = families::plan(&spec.config, purpose)?;
         let format = file.dtype.and_then(format_of);
         let format = format.ok_or_else(|| Refusal::Unknown(format!("{} has another number format", file.relative)))?;
         let read = |path: &Path| -> Result<Arc<Bytes>> {
@@ -138,7 +141,7 @@ impl Encoder {
             Ok(Arc::new(bytes))
         };
         if file.relative.ends_with(".onnx") {
-            return Encoder::of_graph(file, plan, &read, format, level);
+            return Encoder::of_graph(file, &plan, &read, format, level);
         }
         let own = [(file.relative.clone(), file.path.clone())];
         let parts = if file.weights.is_empty() { &own } else { file.weights.as_slice() };
@@ -147,6 +150,7 @@ impl Encoder {
         for ((name, _), bytes) in parts.iter().zip(&files) {
             weights::read_safetensors(name, bytes, &mut tensors)?;
         }
+        let plan = plan(&tensors)?;
         let weights = Weights::new(&file.relative, tensors, &files, &plan)?;
         let encoder = Encoder::new(plan, &weights, format, level)?;
         files.iter().for_each(|bytes| bytes.release());
@@ -156,7 +160,7 @@ impl Encoder {
     /// From the initialisers of an ONNX graph that does what the plan says.
     fn of_graph(
         file: &NetworkFile,
-        mut plan: Plan,
+        plan: &dyn Fn(&BTreeMap<String, Tensor<'_>>) -> Understood<Plan>,
         read: &dyn Fn(&Path) -> Result<Arc<Bytes>>,
         format: Format,
         level: Level,
@@ -171,6 +175,7 @@ impl Encoder {
             .map_err(|refusal| Refusal::Unknown(format!("{} is a graph in which {}", file.relative, refusal.reason)))?;
         let files: Vec<_> = std::iter::once(own.clone()).chain(beside.iter().cloned()).collect();
         let OnnxWeights { tensors, buffers, inputs, outputs } = graph;
+        let mut plan = plan(&tensors)?;
         let weights = Weights::new(&file.relative, tensors, &files, &plan)?;
         let graph = OnnxWeights { tensors: BTreeMap::new(), buffers, inputs, outputs };
         let uses_types =
@@ -195,7 +200,7 @@ impl Encoder {
             kernels: Kernels::of(level),
             format,
             words: weights.table(&embedding.words, width)?,
-            places: embedding.positions.as_ref().map(|(name, _)| weights.table(name, width)).transpose()?,
+            places: embedding.positions.as_ref().map(|places| weights.table(&places.table, width)).transpose()?,
             types: embedding.types.as_ref().map(|name| weights.table(name, width)).transpose()?,
             embedding_norm: embedding.norm.as_ref().map(|norm| weights.norm(norm)).transpose()?,
             projection: embedding
@@ -262,6 +267,7 @@ impl Encoder {
             attention: &self.plan.attention,
             positions: &positions,
             hidden,
+            in_halves: self.format != Format::Float && self.kernels.has_fast_halves,
         };
         for layer in &self.layers {
             layer.run(run, &mut buffers);
@@ -288,13 +294,13 @@ impl Encoder {
     fn embed(&self, rows: &[&TokenRow], gang: Gang<'_>, buffers: &mut Buffers) -> Result<()> {
         let (width, hidden) = (self.plan.embedding.width, self.plan.hidden);
         let tokens: usize = rows.iter().map(|row| row.ids.len()).sum();
-        let offset = self.plan.embedding.positions.as_ref().map_or(0, |(_, offset)| *offset);
+        let count = self.plan.embedding.positions.as_ref().map_or(PlaceCount::All, |places| places.count);
         let into = if self.projection.is_some() { &mut buffers.branch } else { &mut buffers.states };
         into.resize(tokens * width);
         let mut added = vec![0.0; width];
         let mut places = into.chunks_exact_mut(width);
         for row in rows {
-            for (position, (id, kind)) in row.ids.iter().zip(&row.type_ids).enumerate() {
+            for (position, (id, kind)) in count.of(&row.ids).zip(row.ids.iter().zip(&row.type_ids)) {
                 let Some(vector) = places.next() else { break };
                 read(&self.words, *id as usize, vector, "token")?;
                 if self.plan.embedding.scale != 1.0 {
@@ -306,7 +312,7 @@ impl Encoder {
                     self.kernels.add(vector, &added);
                 }
                 if let Some(table) = &self.places {
-                    read(table, position + offset, &mut added, "position")?;
+                    read(table, position, &mut added, "position")?;
                     self.kernels.add(vector, &added);
                 }
                 if let Some(norm) = &self.embedding_norm {

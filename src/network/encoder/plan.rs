@@ -33,8 +33,8 @@ pub(super) struct Embedding {
     pub width: usize,
     /// What word embeddings are multiplied by.
     pub scale: f32,
-    /// Learned positions: tensor `[positions, width]`, and the first token's position.
-    pub positions: Option<(String, usize)>,
+    /// Learned positions.
+    pub positions: Option<Places>,
     /// Tensor `[types, width]`; the type of each token chooses.
     pub types: Option<String>,
     /// Whether all tokens have the first type, whatever the tokenizer gives: a graph may ask for no types.
@@ -42,6 +42,40 @@ pub(super) struct Embedding {
     pub norm: Option<Norm>,
     /// From `width` to `hidden`, where these differ.
     pub projection: Option<Linear>,
+}
+
+/// Learned positions.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Places {
+    /// Tensor `[positions, width]`.
+    pub table: String,
+    pub count: PlaceCount,
+}
+
+/// How positions are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PlaceCount {
+    /// 0, 1, 2 …
+    All,
+    /// From behind the padding token's id on; tokens of that id, which a text may hold, have its position and do not count.
+    BehindPadding(usize),
+}
+
+impl PlaceCount {
+    /// The positions of tokens.
+    pub fn of(self, ids: &[u32]) -> impl Iterator<Item = usize> {
+        let mut next = match self {
+            PlaceCount::All => 0,
+            PlaceCount::BehindPadding(padding) => padding + 1,
+        };
+        ids.iter().map(move |id| match self {
+            PlaceCount::BehindPadding(padding) if *id as usize == padding => padding,
+            _ => {
+                next += 1;
+                next - 1
+            }
+        })
+    }
 }
 
 /// Attention over the tokens of a text.

@@ -12,9 +12,11 @@ use super::weights::{Numbers, Tensor};
 #[derive(Debug)]
 pub(super) struct Table {
     rows: usize,
-    /// The tensor, whose numbers stand in `place` where that is known.
+    /// The tensor without its numbers.
     tensor: Tensor<'static>,
-    place: Option<(Arc<Bytes>, Range<usize>)>,
+    /// Where they are.
+    bytes: Arc<Bytes>,
+    place: Range<usize>,
 }
 
 impl Table {
@@ -22,11 +24,11 @@ impl Table {
     pub fn new(tensor: &Tensor<'_>, files: &[Arc<Bytes>]) -> Self {
         let bytes = tensor.numbers.bytes();
         let mapped = files.iter().filter(|file| matches!(***file, Bytes::Mapped(_)));
-        let place = mapped.filter_map(|file| Some((file.clone(), place(bytes, file)?))).next();
-        let kept = if place.is_some() { Vec::new() } else { bytes.to_vec() };
-        let numbers = tensor.numbers.with_bytes(Cow::Owned(kept));
+        let found = mapped.filter_map(|file| Some((file.clone(), place(bytes, file)?))).next();
+        let (kept, place) = found.unwrap_or_else(|| (Arc::new(Bytes::from(bytes)), 0..bytes.len()));
+        let numbers = tensor.numbers.with_bytes(Cow::Borrowed(&[]));
         let tensor = Tensor { shape: tensor.shape.clone(), numbers, transposed: tensor.transposed };
-        Table { rows: tensor.shape[0], tensor, place }
+        Table { rows: tensor.shape[0], tensor, bytes: kept, place }
     }
 
     /// How many vectors there are.
@@ -36,10 +38,7 @@ impl Table {
 
     /// Writes a vector; the caller has checked that there is one.
     pub fn read(&self, row: usize, to: &mut [f32]) {
-        match &self.place {
-            Some((file, place)) => self.tensor.read_from(&file[place.clone()], row, to),
-            None => self.tensor.read(row, to),
-        }
+        self.tensor.read_from(&self.bytes[self.place.clone()], row, to);
     }
 }
 

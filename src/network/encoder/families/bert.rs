@@ -3,7 +3,7 @@
 use super::{Config, Plan, Purpose, Understood};
 use crate::network::encoder::plan::{
     Activation, Attention, AttentionWeights, Bias, Embedding, FeedForward, Head, HeadPool, HeadStep, Layer, Linear,
-    Norm, Norms, Part,
+    Norm, Norms, Part, PlaceCount, Places,
 };
 
 pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Understood<Plan> {
@@ -18,7 +18,11 @@ pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Under
     config.size("max_position_embeddings")?;
     let of_roberta = matches!(family, "roberta" | "xlm-roberta" | "camembert");
     // transformers counts positions from behind the padding id, which its configurations all leave at 1.
-    let offset = if of_roberta { config.count("pad_token_id")?.unwrap_or(1) + 1 } else { 0 };
+    let count_places = if of_roberta {
+        PlaceCount::BehindPadding(config.count("pad_token_id")?.unwrap_or(1))
+    } else {
+        PlaceCount::All
+    };
     let width = match family {
         "electra" => config.size_where_given("embedding_size")?.unwrap_or(128),
         "bert" => {
@@ -60,7 +64,7 @@ pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Under
             words: "embeddings.word_embeddings.weight".into(),
             width,
             scale: 1.0,
-            positions: Some(("embeddings.position_embeddings.weight".into(), offset)),
+            positions: Some(Places { table: "embeddings.position_embeddings.weight".into(), count: count_places }),
             types: (types > 0).then(|| "embeddings.token_type_embeddings.weight".into()),
             all_of_first_type: false,
             norm: Some(Norm::layer("embeddings.LayerNorm", width, epsilon, true)),

@@ -4,7 +4,7 @@ use super::bert::head_size;
 use super::{Config, Plan, Purpose, Understood};
 use crate::network::encoder::plan::{
     Activation, Attention, AttentionWeights, Embedding, FeedForward, Head, HeadPool, HeadStep, Layer, Linear, Norm,
-    Norms, Part,
+    Norms, Part, PlaceCount, Places,
 };
 
 /// Not in its configuration.
@@ -57,7 +57,7 @@ pub(super) fn plan(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
             words: "embeddings.word_embeddings.weight".into(),
             width: hidden,
             scale: 1.0,
-            positions: Some(("embeddings.position_embeddings.weight".into(), 0)),
+            positions: Some(Places { table: "embeddings.position_embeddings.weight".into(), count: PlaceCount::All }),
             types: None,
             all_of_first_type: false,
             norm: Some(Norm::layer("embeddings.LayerNorm", hidden, EPSILON, true)),

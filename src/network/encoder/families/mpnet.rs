@@ -4,7 +4,7 @@ use super::bert::head_size;
 use super::{Config, Plan, Purpose, Understood};
 use crate::network::encoder::plan::{
     Activation, Attention, AttentionWeights, Bias, Embedding, FeedForward, Head, HeadPool, HeadStep, Layer, Linear,
-    Norm, Norms, Part,
+    Norm, Norms, Part, PlaceCount, Places,
 };
 
 /// `MPNetEncoder.relative_position_bucket`'s `max_distance`, which its configuration does not hold.
@@ -61,7 +61,10 @@ pub(super) fn plan(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
             width: hidden,
             scale: 1.0,
             // MPNet counts from behind its padding id, which its code fixes at 1.
-            positions: Some(("embeddings.position_embeddings.weight".into(), 2)),
+            positions: Some(Places {
+                table: "embeddings.position_embeddings.weight".into(),
+                count: PlaceCount::BehindPadding(1),
+            }),
             types: None,
             all_of_first_type: false,
             norm: Some(Norm::layer("embeddings.LayerNorm", hidden, epsilon, true)),

@@ -187,3 +187,75 @@ impl<'a, T> Shared<'a, T> {
         self.first.wrapping_add(place)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use super::*;
+
+    /// Members that come and go while `run` leads.
+    fn with_members<T>(members: usize, run: impl FnOnce(Gang<'_>) -> T) -> T {
+        let team = Team::new(members + 1);
+        std::thread::scope(|scope| {
+            for member in 0..members {
+                let team = &team;
+                scope.spawn(move || {
+                    let looks = AtomicU32::new(0);
+                    while !team.closed.load(Ordering::Acquire) {
+                        // Stays for a few looks, leaves, and comes again.
+                        let most = looks.load(Ordering::Relaxed) + 1 + 37 * (member as u32 + 1);
+                        team.help(&|| looks.fetch_add(1, Ordering::Relaxed) < most);
+                    }
+                });
+            }
+            team.gather(run)
+        })
+    }
+
+    #[test]
+    fn every_unit_is_done_once_and_before_the_next_step() {
+        with_members(3, |gang| {
+            let mut numbers = vec![0_u32; 61];
+            for step in 0..20_000_u32 {
+                let part = 1 + step as usize % 7;
+                gang.split(&mut numbers, part, |_, part| {
+                    for number in part {
+                        assert_eq!(*number, step, "the step before is over");
+                        *number += 1;
+                    }
+                });
+            }
+            assert!(numbers.iter().all(|number| *number == 20_000));
+        });
+    }
+
+    #[test]
+    fn a_panic_of_any_unit_is_the_leaders_and_ends_no_member() {
+        with_members(2, |gang| {
+            for _ in 0..200 {
+                let done = AtomicUsize::new(0);
+                let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    gang.each(8, &|unit| {
+                        done.fetch_add(1, Ordering::Relaxed);
+                        // Without the hook: two hundred messages would hide others.
+                        if unit == 5 {
+                            std::panic::resume_unwind(Box::new("no"));
+                        }
+                    });
+                }));
+                assert!(failed.is_err());
+                assert_eq!(done.load(Ordering::Relaxed), 8, "the leader waits for all units");
+                gang.team.expect("a team").failed.store(false, Ordering::Relaxed);
+            }
+        });
+    }
+
+    #[test]
+    fn nobody_works_on_a_team_that_is_closed() {
+        let team = Team::new(2);
+        team.gather(|gang| gang.each(3, &|_| {}));
+        team.help(&|| true);
+        assert!(!team.unit());
+    }
+}

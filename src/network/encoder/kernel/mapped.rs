@@ -6,8 +6,11 @@
 )]
 
 use std::fs::File;
+use std::io::Read;
 use std::ops::Deref;
 use std::path::Path;
+
+use super::aligned::Aligned;
 
 /// The bytes of a file.
 #[derive(Debug)]
@@ -15,14 +18,18 @@ pub(in crate::network::encoder) enum Bytes {
     /// Mapped: only what is looked at is in memory, and processes share it.
     Mapped(memmap2::Mmap),
     /// Read as a whole.
-    Read(Vec<u8>),
+    Read(Aligned<u8>),
 }
 
 impl Bytes {
     /// Reads the file, or maps it where nobody may change it: the cache's files are written once, and replaced under another name.
     pub fn of(path: &Path, may_change: bool) -> std::io::Result<Self> {
         if may_change {
-            return std::fs::read(path).map(Bytes::Read);
+            let mut file = File::open(path)?;
+            let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+            let mut bytes = Aligned::zeros(length);
+            file.read_exact(&mut bytes)?;
+            return Ok(Bytes::Read(bytes));
         }
         let file = File::open(path)?;
         // SAFETY: nobody changes or cuts the file while it is mapped, as the caller states.
@@ -48,5 +55,14 @@ impl Deref for Bytes {
             Bytes::Mapped(mapped) => mapped,
             Bytes::Read(read) => read,
         }
+    }
+}
+
+/// A copy.
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        let mut copy = Aligned::zeros(bytes.len());
+        copy.copy_from_slice(bytes);
+        Bytes::Read(copy)
     }
 }

@@ -1,5 +1,5 @@
-//! Products with NEON: f32; bf16 with BFDOT or widened to f32; 8 bits with USMMLA and SUDOT, with SDOT, or widened to 16 bits, all
-//! exact.
+//! Products with NEON: f32; bf16 with BFDOT or widened to f32; 8 bits, exact, with USMMLA and SUDOT, with SDOT, or widened to
+//! 16 bits.
 //!
 //! Rows stay in registers for some steps, a word a lane, and instructions take the lane they need. So a block is as many rows
 //! and columns as 32 registers hold with it. Few rows take more columns, as each sum waits for the one before it.
@@ -97,7 +97,7 @@ macro_rules! kernel {
                     }
                     match tile.rows - first {
                         $($rows => rows::<$rows, $units>(&tile, first),)*
-                        _ => {}
+                        rest => debug_assert!(rest == 0),
                     }
                 }
             }
@@ -238,7 +238,7 @@ kernel!(
 #[inline]
 #[target_feature(enable = "neon")]
 unsafe fn two_rows(words: *const u8, stride: usize) -> uint32x4_t {
-    // SAFETY: as above.
+    // SAFETY: the caller answers for the words. Rows of bytes begin at multiples of 64.
     unsafe {
         let one = vcombine_u64(vld1_u64(words.cast()), vcreate_u64(0));
         vreinterpretq_u32_u64(vld1q_lane_u64::<1>(words.wrapping_add(stride).cast(), one))

@@ -53,6 +53,7 @@ pub(in crate::network::encoder) fn product(
             out_stride: stride,
             columns: (b.outputs - column).min(part * PANEL),
             bias: b.bias[column..].as_ptr(),
+            bias_step: 1,
             scales,
         };
         // SAFETY: the sizes were checked above, bias and scales have 32 numbers for each panel, and no two units have a column in
@@ -60,6 +61,9 @@ pub(in crate::network::encoder) fn product(
         unsafe { run(&tile) };
     });
 }
+
+/// What is added where a product has no bias.
+pub(super) static NO_BIAS: [f32; PANEL] = [0.0; PANEL];
 
 /// A matrix of floats that lies in a longer slice.
 #[derive(Clone, Copy)]
@@ -72,10 +76,10 @@ pub(in crate::network::encoder) struct Strided<'a> {
 
 /// A place for a matrix of floats in a longer slice, which nobody else writes to.
 pub(in crate::network::encoder) struct Cell<'a> {
-    first: *mut f32,
-    stride: usize,
-    rows: usize,
-    columns: usize,
+    pub(super) first: *mut f32,
+    pub(super) stride: usize,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
     borrowed: PhantomData<&'a mut [f32]>,
 }
 
@@ -130,26 +134,24 @@ pub(in crate::network::encoder) fn multiply(
     inner: usize,
     out: &mut Cell<'_>,
 ) {
-    const NO_BIAS: [f32; PANEL] = [0.0; PANEL];
     let read = out.columns.next_multiple_of(PANEL);
     assert!(out.rows == 0 || a.numbers.len() >= (out.rows - 1) * a.stride + inner, "rows of the first factor");
     assert!(inner == 0 || b.numbers.len() >= (inner - 1) * b.stride + read, "rows of the second factor");
-    for column in (0..out.columns).step_by(PANEL) {
-        let tile = Tile {
-            a: a.numbers.as_ptr().cast(),
-            a_stride: 4 * a.stride,
-            rows: out.rows,
-            b: b.numbers.as_ptr().wrapping_add(column).cast(),
-            b_stride: b.stride,
-            panel_stride: 0,
-            words: inner,
-            out: out.first.wrapping_add(column),
-            out_stride: out.stride,
-            columns: (out.columns - column).min(PANEL),
-            bias: NO_BIAS.as_ptr(),
-            scales: Scales::NONE,
-        };
-        // SAFETY: the sizes were checked above, and the cell is nobody else's.
-        unsafe { (kernels.float)(&tile) };
-    }
+    let tile = Tile {
+        a: a.numbers.as_ptr().cast(),
+        a_stride: 4 * a.stride,
+        rows: out.rows,
+        b: b.numbers.as_ptr().cast(),
+        b_stride: b.stride,
+        panel_stride: PANEL,
+        words: inner,
+        out: out.first,
+        out_stride: out.stride,
+        columns: out.columns,
+        bias: NO_BIAS.as_ptr(),
+        bias_step: 0,
+        scales: Scales::NONE,
+    };
+    // SAFETY: the sizes were checked above, and the cell is nobody else's.
+    unsafe { (kernels.float)(&tile) };
 }

@@ -35,6 +35,8 @@ pub(super) struct Tile {
     pub columns: usize,
     /// A number a column, 32 for each panel.
     pub bias: *const f32,
+    /// Numbers of the bias from column to column: 1, or 0 where all panels have the same 32.
+    pub bias_step: usize,
     /// What is needed to read 8-bit sums; null pointers in other formats.
     pub scales: Scales,
 }
@@ -72,7 +74,7 @@ impl Tile {
                 b: self.b.wrapping_add(panel * self.panel_stride),
                 out: self.out.wrapping_add(column),
                 columns: (self.columns - column).min(PANEL),
-                bias: self.bias.wrapping_add(column),
+                bias: self.bias.wrapping_add(column * self.bias_step),
                 scales: Scales {
                     column_scales: scales.column_scales.wrapping_add(column),
                     column_totals: scales.column_totals.wrapping_add(column),

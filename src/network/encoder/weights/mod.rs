@@ -31,6 +31,13 @@ pub(super) struct Weights<'file> {
     used: RefCell<BTreeSet<String>>,
 }
 
+/// How many labels the last layer of a head gives, by the names that it has in all families.
+pub(super) fn labels(tensors: &BTreeMap<String, Tensor<'_>>) -> Option<usize> {
+    let last = ["classifier.out_proj.weight", "classifier.weight"];
+    let found = last.iter().find_map(|name| tensors.iter().find(|(known, _)| known.ends_with(name)));
+    found.and_then(|(_, tensor)| tensor.shape.first().copied())
+}
+
 /// A norm, ready.
 #[derive(Debug)]
 pub(super) struct LoadedNorm {

@@ -8,6 +8,8 @@ use super::stored::{External, Stored, tensor};
 
 /// Nodes, edges, attributes and tensors together. A model of 48 layers has about 20,000.
 const MAX_PARTS: usize = 500_000;
+/// Version of the format (`ir_version`) up to which fields mean what is read here.
+const MAX_FORMAT: i64 = 13;
 /// Outputs: those of every layer, if a graph has them all.
 const MAX_OUTPUTS: usize = 200;
 /// Integers of one attribute: axes and permutations.
@@ -87,6 +89,9 @@ impl<'file> Graph<'file> {
                 7 if graph.is_some() => return Err(Refusal::new("the file holds two graphs")),
                 7 => graph = Some(field.bytes()?),
                 8 => opset = operators(field.bytes()?)?.or(opset),
+                1 if !(3..=MAX_FORMAT).contains(&field.integer()?) => {
+                    return Err(Refusal::new("the version of the file's format is not known"));
+                }
                 25 => return Err(Refusal::new("the graph defines functions of its own")),
                 _ => {}
             }
