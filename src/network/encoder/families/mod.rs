@@ -4,8 +4,9 @@
 mod bert;
 mod distilbert;
 mod mpnet;
+mod post_norm;
 
-use super::config::{Config, Refusal, Understood};
+use super::config::{Config, Understood};
 use super::plan::Plan;
 use crate::error::shown;
 use crate::files::Object;
@@ -19,6 +20,27 @@ pub(super) enum Purpose {
     Labels(usize),
 }
 
+impl Purpose {
+    /// How many labels a head must give, if there must be one.
+    fn labels(self) -> Option<usize> {
+        match self {
+            Purpose::Tokens => None,
+            Purpose::Labels(labels) => Some(labels),
+        }
+    }
+
+    /// Refuses labels, in families whose heads are not known.
+    fn expect_tokens(self, config: &Config<'_>) -> Understood<()> {
+        match self {
+            Purpose::Tokens => Ok(()),
+            Purpose::Labels(_) => {
+                let family = config.text("model_type")?.unwrap_or_default();
+                Err(config.refuse(&format!("is of the family {} with a head for labels", shown(family))))
+            }
+        }
+    }
+}
+
 /// The plan of a model.
 pub(super) fn plan(object: &Object, purpose: Purpose) -> Understood<Plan> {
     let config = Config::new(object);
@@ -27,7 +49,7 @@ pub(super) fn plan(object: &Object, purpose: Purpose) -> Understood<Plan> {
         "bert" | "roberta" | "xlm-roberta" | "camembert" | "electra" => bert::plan(&config, family, purpose)?,
         "distilbert" => distilbert::plan(&config, purpose)?,
         "mpnet" => mpnet::plan(&config, purpose)?,
-        _ => return Err(Refusal::Unknown(format!("{} is of the family {}", object.file, shown(family)))),
+        _ => return Err(config.refuse(&format!("is of the family {}", shown(family)))),
     };
     config.finish()?;
     Ok(plan)

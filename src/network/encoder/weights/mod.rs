@@ -103,6 +103,12 @@ impl<'file> Weights<'file> {
         }
     }
 
+    /// A table `[rows, width]`.
+    pub fn table_of(&self, name: &str, rows: usize, width: usize) -> Understood<Table> {
+        self.shaped(name, &[rows, width])?;
+        self.table(name, width)
+    }
+
     /// A linear layer in the format of its kernel.
     pub fn linear(&self, linear: &Linear, format: Format) -> Understood<Panels> {
         let mut bias = Vec::new();
@@ -136,7 +142,8 @@ impl<'file> Weights<'file> {
         let used = self.used.borrow();
         let is_ignored = |name: &str| {
             let outer = name.strip_prefix(self.outer.as_str());
-            let names = [name.strip_prefix(self.prefix.as_str()), outer, outer.and_then(|n| n.strip_prefix(plan.prefix))];
+            let names =
+                [name.strip_prefix(self.prefix.as_str()), outer, outer.and_then(|n| n.strip_prefix(plan.prefix))];
             names.into_iter().flatten().any(|name| plan.ignored.iter().any(|known| name.starts_with(known)))
         };
         match self.tensors.keys().find(|name| !used.contains(*name) && !is_ignored(name)) {

@@ -32,13 +32,15 @@ pub(in crate::network::encoder) fn read<'file>(
             _ if name.ends_with("position_ids") => continue,
             other => {
                 return Err(Refusal::Unknown(format!(
-                    "{file} stores \"{name}\" as {other:?}, where F32, F16 or BF16 was expected,"
+                    "{file} stores \"{name}\" as {other:?} and not as F32, F16 or BF16"
                 )));
             }
         };
         let tensor = Tensor { shape: view.shape().to_vec(), numbers, transposed: false };
         if tensors.insert(name.clone(), tensor).is_some() {
-            return Err(Refusal::Broken(Error::invalid_model(format!("{file} has \"{name}\", which another file has too"))));
+            return Err(Refusal::Broken(Error::invalid_model(format!(
+                "{file} has \"{name}\", which another file has too"
+            ))));
         }
     }
     Ok(())
