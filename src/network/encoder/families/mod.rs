@@ -1,10 +1,13 @@
 //! The families of models, each a function from `config.json` to a plan. Fields and names of tensors are those of transformers'
 //! modules of the same name.
 
+mod albert;
 mod bert;
 mod distilbert;
+mod modernbert;
 mod mpnet;
 mod post_norm;
+mod rotary;
 
 use super::config::{Config, Understood};
 use super::plan::Plan;
@@ -49,6 +52,8 @@ pub(super) fn plan(object: &Object, purpose: Purpose) -> Understood<Plan> {
         "bert" | "roberta" | "xlm-roberta" | "camembert" | "electra" => bert::plan(&config, family, purpose)?,
         "distilbert" => distilbert::plan(&config, purpose)?,
         "mpnet" => mpnet::plan(&config, purpose)?,
+        "albert" => albert::plan(&config, purpose)?,
+        "modernbert" => modernbert::plan(&config, purpose)?,
         _ => return Err(config.refuse(&format!("is of the family {}", shown(family)))),
     };
     config.finish()?;
