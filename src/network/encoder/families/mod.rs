@@ -4,8 +4,11 @@
 mod albert;
 mod bert;
 mod distilbert;
+mod gte;
+mod jina;
 mod modernbert;
 mod mpnet;
+mod nomic;
 mod post_norm;
 mod rotary;
 
@@ -48,12 +51,16 @@ impl Purpose {
 pub(super) fn plan(object: &Object, purpose: Purpose) -> Understood<Plan> {
     let config = Config::new(object);
     let family = config.text("model_type")?.unwrap_or_default();
+    let of_jina = config.value("position_embedding_type").is_some_and(|kind| kind == "alibi");
     let plan = match family {
+        "bert" if of_jina => jina::plan(&config, purpose)?,
         "bert" | "roberta" | "xlm-roberta" | "camembert" | "electra" => bert::plan(&config, family, purpose)?,
         "distilbert" => distilbert::plan(&config, purpose)?,
         "mpnet" => mpnet::plan(&config, purpose)?,
         "albert" => albert::plan(&config, purpose)?,
         "modernbert" => modernbert::plan(&config, purpose)?,
+        "nomic_bert" => nomic::plan(&config, purpose)?,
+        "gte" | "new" => gte::plan(&config, family, purpose)?,
         _ => return Err(config.refuse(&format!("is of the family {}", shown(family)))),
     };
     config.finish()?;
