@@ -3,6 +3,7 @@
 
 mod albert;
 mod bert;
+mod decoder;
 mod distilbert;
 mod gte;
 mod jina;
@@ -61,6 +62,8 @@ pub(super) fn plan(object: &Object, purpose: Purpose) -> Understood<Plan> {
         "modernbert" => modernbert::plan(&config, purpose)?,
         "nomic_bert" => nomic::plan(&config, purpose)?,
         "gte" | "new" => gte::plan(&config, family, purpose)?,
+        "qwen3" => decoder::qwen3(&config, purpose)?,
+        "gemma3_text" => decoder::gemma3(&config, purpose)?,
         _ => return Err(config.refuse(&format!("is of the family {}", shown(family)))),
     };
     config.finish()?;
