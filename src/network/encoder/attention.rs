@@ -30,7 +30,7 @@ impl Texts<'_> {
 pub(super) struct Attend<'a> {
     pub attention: &'a Attention,
     pub window: Option<usize>,
-    pub head_norms: Option<&'a (LoadedNorm, LoadedNorm)>,
+    pub norms: Option<&'a (LoadedNorm, LoadedNorm)>,
     pub angles: Option<&'a Angles>,
     pub relative: Option<&'a Relative>,
     /// Whether products are of bf16 instead of f32.
@@ -55,9 +55,9 @@ thread_local! {
 }
 
 impl Attend<'_> {
-    /// Norms and turns the heads of queries and keys in `projected`, rows of `width` numbers.
+    /// Norms and turns the queries and keys in `projected`, rows of `width` numbers.
     pub fn prepare(&self, kernels: &Kernels, gang: Gang<'_>, texts: Texts<'_>, projected: &mut [f32], width: usize) {
-        if self.head_norms.is_none() && self.angles.is_none() {
+        if self.norms.is_none() && self.angles.is_none() {
             return;
         }
         let Attention { heads, key_heads, head_size, .. } = *self.attention;
@@ -65,14 +65,16 @@ impl Attend<'_> {
         texts.0.iter().for_each(|rows| rows.clone().enumerate().for_each(|(place, row)| places[row] = place));
         gang.split(projected, width * ROWS_PER_UNIT, |unit, rows| {
             for (at, row) in rows.chunks_exact_mut(width).enumerate() {
-                let place = places[unit * ROWS_PER_UNIT + at];
-                for (head, numbers) in row.chunks_exact_mut(head_size).take(heads + key_heads).enumerate() {
-                    if let Some((query, key)) = self.head_norms {
-                        (if head < heads { query } else { key }).apply(kernels, numbers);
-                    }
-                    if let Some(angles) = self.angles {
-                        let range = place * angles.half..(place + 1) * angles.half;
-                        kernels.rotate(numbers, &angles.cosines[range.clone()], &angles.sines[range]);
+                if let Some((query, key)) = self.norms {
+                    let (queries, keys) = row[..(heads + key_heads) * head_size].split_at_mut(heads * head_size);
+                    queries.chunks_exact_mut(query.width()).for_each(|part| query.apply(kernels, part));
+                    keys.chunks_exact_mut(key.width()).for_each(|part| key.apply(kernels, part));
+                }
+                if let Some(angles) = self.angles {
+                    let place = places[unit * ROWS_PER_UNIT + at];
+                    let range = place * angles.half..(place + 1) * angles.half;
+                    for head in row.chunks_exact_mut(head_size).take(heads + key_heads) {
+                        kernels.rotate(head, &angles.cosines[range.clone()], &angles.sines[range.clone()]);
                     }
                 }
             }

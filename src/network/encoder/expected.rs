@@ -1,7 +1,7 @@
 //! What an ONNX graph of a plan does, step by step, and whether a graph does just that.
 
 use super::config::{Refusal, Understood};
-use super::plan::{Activation, Bias, HeadPool, HeadStep, Linear, Norm, NormKind, PlaceCount, Plan};
+use super::plan::{Activation, Bias, HeadPool, HeadStep, Linear, Norm, NormKind, Norms, Plan};
 use super::positions;
 use super::weights::onnx::{Function, Index, OnnxWeights, Output, Step, path};
 use crate::network::OutputKind;
@@ -69,9 +69,9 @@ impl Expected {
             ),
             Bias::Alibi => return None,
         };
-        for layer in &plan.layers {
+        for layer in plan.order.iter().map(|layer| &plan.layers[*layer]) {
             let weights = &layer.attention;
-            if weights.head_norms.is_some() || weights.rotary.is_some() || weights.window.is_some() {
+            if weights.norms.is_some() || weights.rotary.is_some() || weights.window.is_some() {
                 return None;
             }
             let [query, key, value] = weights.inputs.parts.as_slice() else { return None };
@@ -128,11 +128,10 @@ impl Expected {
             of.push(self.push(Step::Embedding { table: table.clone(), index: Index::Types }));
         }
         if let Some(places) = &embedding.positions {
-            let index = match places.count {
-                PlaceCount::All => Index::Places { first: 0 },
-                PlaceCount::BehindPadding(padding) => Index::AfterPadding { padding },
-            };
-            of.push(self.push(Step::Embedding { table: places.table.clone(), index }));
+            let index = places
+                .padding
+                .map_or(Index::Places { first: 0 }, |padding| Index::AfterPadding { padding: padding as usize });
+            of.push(self.push(Step::Embedding { table: places.tensor.clone(), index }));
         }
         let mut states = if of.len() > 1 { self.push(Step::Sum { of }) } else { of[0] };
         if let Some(norm) = &embedding.norm {
@@ -155,8 +154,8 @@ impl Expected {
         whole.then(|| self.push(Step::Linear { of, weight: part.weight.clone(), bias: part.bias.clone() }))
     }
 
-    fn sum(&mut self, states: usize, branch: usize, norms: &super::plan::Norms) -> Option<usize> {
-        let (None, None, Some(norm)) = (&norms.before, &norms.after, &norms.sum) else { return None };
+    fn sum(&mut self, states: usize, branch: usize, norms: &Norms) -> Option<usize> {
+        let Norms { before: None, after: None, inside: None, sum: Some(norm) } = norms else { return None };
         let sum = self.push(Step::Sum { of: vec![states, branch] });
         self.norm(norm, sum)
     }

@@ -4,7 +4,7 @@ use super::attention::{Attend, Texts};
 use super::buffers::Buffers;
 use super::config::Understood;
 use super::kernel::{Format, Gang, Kernels, Panels, product};
-use super::plan::{Activation, Attention, Layer, Norm, NormKind, Norms};
+use super::plan::{Activation, Attention, Layer, Norm, NormKind, Norms, Rotary};
 use super::positions::Positions;
 use super::weights::{LoadedNorm, Weights};
 
@@ -17,8 +17,8 @@ const ROWS_PER_UNIT: usize = 8;
 #[derive(Debug)]
 pub(super) struct LoadedLayer {
     inputs: Panels,
-    head_norms: Option<(LoadedNorm, LoadedNorm)>,
-    rotary: Option<f32>,
+    norms: Option<(LoadedNorm, LoadedNorm)>,
+    rotary: Option<Rotary>,
     window: Option<usize>,
     attention_output: Panels,
     attention_norms: LoadedNorms,
@@ -34,17 +34,28 @@ pub(super) struct LoadedLayer {
 struct LoadedNorms {
     before: Option<LoadedNorm>,
     after: Option<LoadedNorm>,
+    inside: Option<LoadedNorm>,
     sum: Option<LoadedNorm>,
 }
 
 impl LoadedNorms {
     fn new(norms: &Norms, weights: &Weights<'_>) -> Understood<Self> {
         let load = |norm: &Option<Norm>| norm.as_ref().map(|norm| weights.norm(norm)).transpose();
-        Ok(LoadedNorms { before: load(&norms.before)?, after: load(&norms.after)?, sum: load(&norms.sum)? })
+        Ok(LoadedNorms {
+            before: load(&norms.before)?,
+            after: load(&norms.after)?,
+            inside: load(&norms.inside)?,
+            sum: load(&norms.sum)?,
+        })
     }
 }
 
 impl LoadedNorm {
+    /// How long the rows are that it norms.
+    pub fn width(&self) -> usize {
+        self.gain.len()
+    }
+
     /// Norms a row.
     pub fn apply(&self, kernels: &Kernels, row: &mut [f32]) {
         match self.kind {
@@ -57,7 +68,7 @@ impl LoadedNorm {
 
     /// Norms all rows, each as long as the norm.
     pub fn apply_rows(&self, kernels: &Kernels, gang: Gang<'_>, rows: &mut [f32]) {
-        let width = self.gain.len();
+        let width = self.width();
         gang.split(rows, width * ROWS_PER_UNIT, |_, rows| {
             rows.chunks_exact_mut(width).for_each(|row| self.apply(kernels, row));
         });
@@ -79,13 +90,13 @@ pub(super) struct Run<'a> {
 
 impl LoadedLayer {
     pub fn new(layer: &Layer, format: Format, weights: &Weights<'_>) -> Understood<Self> {
-        let head_norms = match &layer.attention.head_norms {
+        let norms = match &layer.attention.norms {
             Some((query, key)) => Some((weights.norm(query)?, weights.norm(key)?)),
             None => None,
         };
         Ok(LoadedLayer {
             inputs: weights.linear(&layer.attention.inputs, format)?,
-            head_norms,
+            norms,
             rotary: layer.attention.rotary,
             window: layer.attention.window,
             attention_output: weights.linear(&layer.attention.output, format)?,
@@ -123,8 +134,8 @@ impl LoadedLayer {
         let attend = Attend {
             attention,
             window: self.window,
-            head_norms: self.head_norms.as_ref(),
-            angles: self.rotary.map(|base| positions.angles(base)),
+            norms: self.norms.as_ref(),
+            angles: self.rotary.map(|rotary| positions.angles(rotary)),
             relative: positions.relative(),
             in_halves,
         };
@@ -179,16 +190,24 @@ fn before<'a>(
 
 /// Adds what came out of a branch to the states.
 fn add_branch(run: Run<'_>, norms: &LoadedNorms, buffers: &mut Buffers) {
-    let Run { kernels, gang, hidden, .. } = run;
+    let Run { kernels, gang, .. } = run;
     if let Some(norm) = &norms.after {
         norm.apply_rows(kernels, gang, &mut buffers.branch);
     }
-    let branch = &buffers.branch;
-    gang.split(&mut buffers.states, hidden * ROWS_PER_UNIT, |unit, rows| {
-        let added = branch[unit * hidden * ROWS_PER_UNIT..].chunks_exact(hidden);
+    if norms.inside.is_some() {
+        add_rows(run, &mut buffers.branch, &buffers.states, norms.inside.as_ref());
+    }
+    add_rows(run, &mut buffers.states, &buffers.branch, norms.sum.as_ref());
+}
+
+/// Adds rows to rows, and norms the sums.
+fn add_rows(run: Run<'_>, rows: &mut [f32], added: &[f32], norm: Option<&LoadedNorm>) {
+    let Run { kernels, gang, hidden, .. } = run;
+    gang.split(rows, hidden * ROWS_PER_UNIT, |unit, rows| {
+        let added = added[unit * hidden * ROWS_PER_UNIT..].chunks_exact(hidden);
         for (row, added) in rows.chunks_exact_mut(hidden).zip(added) {
             kernels.add(row, added);
-            if let Some(norm) = &norms.sum {
+            if let Some(norm) = norm {
                 norm.apply(kernels, row);
             }
         }

@@ -40,7 +40,7 @@ use self::families::Purpose;
 use self::head::LoadedHead;
 use self::kernel::{Bytes, Format, Kernels, Panels};
 use self::layer::{LoadedLayer, Run};
-use self::plan::{Bias, PlaceCount, Plan};
+use self::plan::{Bias, Plan, Rotary};
 use self::positions::Positions;
 use self::table::Table;
 use self::weights::onnx::OnnxWeights;
@@ -70,8 +70,8 @@ pub struct Encoder {
     last_norm: Option<LoadedNorm>,
     head: Option<LoadedHead>,
     relative: Option<Table>,
-    /// Bases of rotary positions, each once.
-    bases: Vec<f32>,
+    /// Those of the layers, each once.
+    rotary: Vec<Rotary>,
     positions: Mutex<Arc<Positions>>,
     buffers: Mutex<Vec<Buffers>>,
 }
@@ -190,17 +190,20 @@ impl Encoder {
         let width = plan.embedding.width;
         let embedding = &plan.embedding;
         let relative = match &plan.attention.bias {
-            Bias::Relative { tensor, .. } => Some(weights.table(tensor, plan.attention.heads)?),
+            Bias::Relative { tensor, buckets, .. } => Some(weights.table_of(tensor, *buckets, plan.attention.heads)?),
             Bias::None | Bias::Alibi => None,
         };
-        let mut bases: Vec<f32> = plan.layers.iter().filter_map(|layer| layer.attention.rotary).collect();
-        bases.sort_by(f32::total_cmp);
-        bases.dedup();
+        let mut rotary: Vec<Rotary> = Vec::new();
+        for of_layer in plan.layers.iter().filter_map(|layer| layer.attention.rotary) {
+            if !rotary.contains(&of_layer) {
+                rotary.push(of_layer);
+            }
+        }
         let encoder = Encoder {
             kernels: Kernels::of(level),
             format,
             words: weights.table(&embedding.words, width)?,
-            places: embedding.positions.as_ref().map(|places| weights.table(&places.table, width)).transpose()?,
+            places: embedding.positions.as_ref().map(|of| weights.table(&of.tensor, width)).transpose()?,
             types: embedding.types.as_ref().map(|name| weights.table(name, width)).transpose()?,
             embedding_norm: embedding.norm.as_ref().map(|norm| weights.norm(norm)).transpose()?,
             projection: embedding
@@ -216,7 +219,7 @@ impl Encoder {
             last_norm: plan.last_norm.as_ref().map(|norm| weights.norm(norm)).transpose()?,
             head: plan.head.as_ref().map(|head| LoadedHead::new(head, weights)).transpose()?,
             relative,
-            bases,
+            rotary,
             positions: Mutex::default(),
             buffers: Mutex::default(),
             plan,
@@ -269,8 +272,8 @@ impl Encoder {
             hidden,
             in_halves: self.format != Format::Float && self.kernels.has_fast_halves,
         };
-        for layer in &self.layers {
-            layer.run(run, &mut buffers);
+        for layer in &self.plan.order {
+            self.layers[*layer].run(run, &mut buffers);
         }
         if let Some(norm) = &self.last_norm {
             norm.apply_rows(&self.kernels, gang, &mut buffers.states);
@@ -294,13 +297,14 @@ impl Encoder {
     fn embed(&self, rows: &[&TokenRow], gang: Gang<'_>, buffers: &mut Buffers) -> Result<()> {
         let (width, hidden) = (self.plan.embedding.width, self.plan.hidden);
         let tokens: usize = rows.iter().map(|row| row.ids.len()).sum();
-        let count = self.plan.embedding.positions.as_ref().map_or(PlaceCount::All, |places| places.count);
+        let padding = self.plan.embedding.positions.as_ref().and_then(|places| places.padding);
         let into = if self.projection.is_some() { &mut buffers.branch } else { &mut buffers.states };
         into.resize(tokens * width);
         let mut added = vec![0.0; width];
         let mut places = into.chunks_exact_mut(width);
         for row in rows {
-            for (position, (id, kind)) in count.of(&row.ids).zip(row.ids.iter().zip(&row.type_ids)) {
+            let mut next = padding.map_or(0, |padding| padding as usize + 1);
+            for (id, kind) in row.ids.iter().zip(&row.type_ids) {
                 let Some(vector) = places.next() else { break };
                 read(&self.words, *id as usize, vector, "token")?;
                 if self.plan.embedding.scale != 1.0 {
@@ -312,7 +316,9 @@ impl Encoder {
                     self.kernels.add(vector, &added);
                 }
                 if let Some(table) = &self.places {
-                    read(table, position, &mut added, "position")?;
+                    let place = if padding == Some(*id) { *id as usize } else { next };
+                    next += usize::from(padding != Some(*id));
+                    read(table, place, &mut added, "position")?;
                     self.kernels.add(vector, &added);
                 }
                 if let Some(norm) = &self.embedding_norm {
@@ -338,11 +344,8 @@ impl Encoder {
     fn positions(&self, longest: usize) -> Arc<Positions> {
         let mut positions = self.positions.lock().unwrap_or_else(PoisonError::into_inner);
         if positions.length < longest {
-            let Plan { attention, .. } = &self.plan;
             let length = longest.next_power_of_two();
-            let table = self.relative.as_ref();
-            let made =
-                Positions::new(length, &self.bases, attention.head_size, &attention.bias, table, attention.heads);
+            let made = Positions::new(length, &self.rotary, &self.plan.attention, self.relative.as_ref());
             *positions = Arc::new(made);
         }
         positions.clone()

@@ -1,13 +1,13 @@
 //! What attention knows of positions: angles of rotary ones, and what is added for a distance.
 
-use super::plan::Bias;
+use super::plan::{Attention, Bias, Rotary};
 use super::table::Table;
 
 /// Tables for texts of up to so many tokens.
 #[derive(Debug, Default)]
 pub(super) struct Positions {
     pub length: usize,
-    angles: Vec<(f32, Angles)>,
+    angles: Vec<(Rotary, Angles)>,
     relative: Option<Relative>,
 }
 
@@ -28,28 +28,22 @@ pub(super) struct Relative {
 }
 
 impl Positions {
-    pub fn new(
-        length: usize,
-        bases: &[f32],
-        head_size: usize,
-        bias: &Bias,
-        table: Option<&Table>,
-        heads: usize,
-    ) -> Self {
-        let angles = bases.iter().map(|base| (*base, Angles::new(length, *base, head_size))).collect();
+    pub fn new(length: usize, rotary: &[Rotary], attention: &Attention, table: Option<&Table>) -> Self {
+        let Attention { heads, head_size, bias, .. } = attention;
+        let angles = rotary.iter().map(|rotary| (*rotary, Angles::new(length, *rotary, *head_size))).collect();
         let relative = match bias {
             Bias::None => None,
-            Bias::Alibi => Some(Relative::alibi(length, heads)),
+            Bias::Alibi => Some(Relative::alibi(length, *heads)),
             Bias::Relative { buckets, furthest, .. } => {
-                table.map(|table| Relative::bucketed(length, heads, table, *buckets, *furthest))
+                table.map(|table| Relative::bucketed(length, *heads, table, *buckets, *furthest))
             }
         };
         Positions { length, angles, relative }
     }
 
-    pub fn angles(&self, base: f32) -> &Angles {
-        let found = self.angles.iter().find(|(of, _)| *of == base);
-        &found.unwrap_or_else(|| unreachable!("the bases of all layers are known")).1
+    pub fn angles(&self, rotary: Rotary) -> &Angles {
+        let found = self.angles.iter().find(|(of, _)| *of == rotary);
+        &found.unwrap_or_else(|| unreachable!("the rotary positions of all layers are known")).1
     }
 
     pub fn relative(&self) -> Option<&Relative> {
@@ -58,16 +52,16 @@ impl Positions {
 }
 
 impl Angles {
-    /// The angle of the pair `i` at a position: `position / base^(2i / head size)`.
+    /// The angle of each pair at each position, see [`Rotary`].
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,
         reason = "angles are float32 in the reference"
     )]
-    fn new(length: usize, base: f32, head_size: usize) -> Self {
+    fn new(length: usize, rotary: Rotary, head_size: usize) -> Self {
         let half = head_size / 2;
-        let frequencies: Vec<f32> =
-            (0..half).map(|pair| 1.0 / base.powf((2 * pair) as f32 / head_size as f32)).collect();
+        let frequency = |pair: usize| 1.0 / rotary.base.powf((2 * pair) as f32 / head_size as f32) / rotary.divisor;
+        let frequencies: Vec<f32> = (0..half).map(frequency).collect();
         let angle = |position: usize| frequencies.iter().map(move |frequency| f64::from(position as f32 * frequency));
         let all: Vec<f64> = (0..length).flat_map(angle).collect();
         Angles {

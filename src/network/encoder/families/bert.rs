@@ -1,28 +1,27 @@
 //! BERT and those that are built like it: RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA.
 
+use super::post_norm::{Names, Sizes, positions, types};
 use super::{Config, Plan, Purpose, Understood};
-use crate::network::encoder::plan::{
-    Activation, Attention, AttentionWeights, Bias, Embedding, FeedForward, Head, HeadPool, HeadStep, Layer, Linear,
-    Norm, Norms, Part, PlaceCount, Places,
+use crate::network::encoder::plan::{Activation, Embedding, Linear};
+
+const LAYER: Names = Names {
+    queries_keys_values: ["attention.self.query", "attention.self.key", "attention.self.value"],
+    attention_output: "attention.output.dense",
+    attention_norm: "attention.output.LayerNorm",
+    inner: "intermediate.dense",
+    output: "output.dense",
+    norm: "output.LayerNorm",
 };
 
 pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Understood<Plan> {
-    let hidden = config.size("hidden_size")?;
-    let heads = config.size("num_attention_heads")?;
-    let inner = config.size("intermediate_size")?;
-    let count = config.size("num_hidden_layers")?;
-    let epsilon = config.number("layer_norm_eps")?.unwrap_or(1e-12);
-    let activation = config.activation("hidden_act", "gelu")?;
-    let types = config.size_where_given("type_vocab_size")?.unwrap_or(2);
+    let sizes = Sizes::read(config, "gelu")?;
+    let Sizes { hidden, epsilon, .. } = sizes;
     config.expect("position_embedding_type", &["absolute".into()])?;
-    config.size("max_position_embeddings")?;
-    let of_roberta = matches!(family, "roberta" | "xlm-roberta" | "camembert");
-    // transformers counts positions from behind the padding id, which its configurations all leave at 1.
-    let count_places = if of_roberta {
-        PlaceCount::BehindPadding(config.count("pad_token_id")?.unwrap_or(1))
-    } else {
-        PlaceCount::All
-    };
+    // TinyBERT's, which transformers does not read.
+    config.expect("emb_size", &[hidden.into()])?;
+    config.expect("cell", &[serde_json::json!({})])?;
+    config.expect("structure", &[serde_json::json!([])])?;
+    config.ignore(&["pre_trained", "training"]);
     let width = match family {
         "electra" => config.size_where_given("embedding_size")?.unwrap_or(128),
         "bert" => {
@@ -31,49 +30,23 @@ pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Under
         }
         _ => hidden,
     };
-    let head_size = head_size(config, hidden, heads)?;
-    let layer = |number: usize| {
-        let name = |part: &str| format!("encoder.layer.{number}.{part}");
-        let part = |part: &str| Part::new(&name(&format!("attention.self.{part}")), hidden, true);
-        let norm = |part: &str| Norms { sum: Some(Norm::layer(name(part), hidden, epsilon, true)), ..Norms::default() };
-        Layer {
-            attention: AttentionWeights {
-                inputs: Linear::joined(hidden, ["query", "key", "value"].map(part)),
-                head_norms: None,
-                rotary: None,
-                window: None,
-                output: Linear::new(name("attention.output.dense"), hidden, hidden, true),
-            },
-            attention_norms: norm("attention.output.LayerNorm"),
-            feed_forward: FeedForward {
-                inner: Linear::new(name("intermediate.dense"), hidden, inner, true),
-                gated: false,
-                activation,
-                output: Linear::new(name("output.dense"), inner, hidden, true),
-            },
-            feed_forward_norms: norm("output.LayerNorm"),
-        }
+    let of_roberta = matches!(family, "roberta" | "xlm-roberta" | "camembert");
+    // transformers' configurations all have the id 1 where nothing is said.
+    let padding = if of_roberta { Some(config.id("pad_token_id")?.unwrap_or(1)) } else { None };
+    let embedding = Embedding {
+        positions: positions(padding),
+        types: types(config, 2)?,
+        projection: (width != hidden).then(|| Linear::new("embeddings_project", width, hidden, true)),
+        ..Embedding::of_bert(width, epsilon)
     };
-    let head = match purpose {
-        Purpose::Tokens => None,
-        Purpose::Labels(labels) => Some(head(family, hidden, labels)),
+    let layers = (0..sizes.layers).map(|number| LAYER.layer(&format!("encoder.layer.{number}"), &sizes)).collect();
+    let (first, activation, last) = match family {
+        "bert" => ("pooler.dense", Activation::Tanh, "classifier"),
+        "electra" => ("classifier.dense", Activation::Gelu, "classifier.out_proj"),
+        _ => ("classifier.dense", Activation::Tanh, "classifier.out_proj"),
     };
     Ok(Plan {
-        hidden,
-        embedding: Embedding {
-            words: "embeddings.word_embeddings.weight".into(),
-            width,
-            scale: 1.0,
-            positions: Some(Places { table: "embeddings.position_embeddings.weight".into(), count: count_places }),
-            types: (types > 0).then(|| "embeddings.token_type_embeddings.weight".into()),
-            all_of_first_type: false,
-            norm: Some(Norm::layer("embeddings.LayerNorm", width, epsilon, true)),
-            projection: (width != hidden).then(|| Linear::new("embeddings_project", width, hidden, true)),
-        },
-        attention: Attention::of_heads(heads, head_size),
-        layers: (0..count).map(layer).collect(),
-        last_norm: None,
-        head,
+        head: purpose.labels().map(|labels| sizes.head(first, activation, last, labels)),
         ignored: &[
             "embeddings.position_ids",
             "pooler.",
@@ -87,39 +60,6 @@ pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Under
             "electra" => "electra.",
             _ => "roberta.",
         },
+        ..Plan::new(hidden, embedding, sizes.attention(config)?, layers)
     })
-}
-
-/// The size of a head, where they fill the hidden size.
-pub(super) fn head_size(config: &Config<'_>, hidden: usize, heads: usize) -> Understood<usize> {
-    if !hidden.is_multiple_of(heads) {
-        return Err(config.unknown("num_attention_heads", &heads.into()));
-    }
-    Ok(hidden / heads)
-}
-
-impl Attention {
-    /// Plain attention: each head sees all tokens, and has keys and values of its own.
-    #[allow(clippy::cast_precision_loss, reason = "heads are small")]
-    pub(super) fn of_heads(heads: usize, head_size: usize) -> Self {
-        let scale = 1.0 / (head_size as f32).sqrt();
-        Attention { heads, key_heads: heads, head_size, scale, causal: false, bias: Bias::None }
-    }
-}
-
-fn head(family: &str, hidden: usize, labels: usize) -> Head {
-    // BERT's pooler belongs to the network, the head of the others does not.
-    let (dense, activation, last) = match family {
-        "bert" => ("bert.pooler.dense", Activation::Tanh, "classifier"),
-        "electra" => ("classifier.dense", Activation::Gelu, "classifier.out_proj"),
-        _ => ("classifier.dense", Activation::Tanh, "classifier.out_proj"),
-    };
-    Head {
-        pool: HeadPool::First,
-        steps: vec![
-            HeadStep::Linear(Linear::new(dense, hidden, hidden, true)),
-            HeadStep::Activation(activation),
-            HeadStep::Linear(Linear::new(last, hidden, labels, true)),
-        ],
-    }
 }

@@ -240,8 +240,8 @@ fn products_of_the_largest_bytes_do_not_saturate() {
     const INPUTS: usize = 16_384;
     // Written as 255 each, as 0 each with the zero 255, and as both by turns.
     let rows = [|_| 1.0, |_| -1.0, |at| if at % 2 == 0 { 1.0 } else { -1.0 }];
-    let a = rows.iter().flat_map(|row| (0..INPUTS).map(row)).collect();
-    let case = Case { rows: 3, inputs: INPUTS, outputs: 4, a, weights: Vec::new(), bias: Vec::new() };
+    let a = [rows; 3].concat().iter().flat_map(|row| (0..INPUTS).map(row)).collect();
+    let case = Case { rows: 9, inputs: INPUTS, outputs: 4, a, weights: Vec::new(), bias: Vec::new() };
     let bytes: Vec<i8> = [-128, 127, -127, -128].iter().flat_map(|byte| [*byte; INPUTS]).collect();
     check_bytes(&case, &bytes, 1.0);
 }

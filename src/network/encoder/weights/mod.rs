@@ -124,6 +124,12 @@ impl<'file> Weights<'file> {
         }
     }
 
+    /// A table `[rows, width]`.
+    pub fn table_of(&self, name: &str, rows: usize, width: usize) -> Understood<Table> {
+        self.shaped(name, &[rows, width])?;
+        self.table(name, width)
+    }
+
     /// A linear layer in the format of its kernel.
     pub fn linear(&self, linear: &Linear, format: Format) -> Understood<Panels> {
         let mut bias = Vec::new();

@@ -32,7 +32,7 @@ pub(in crate::network::encoder) fn read<'file>(
             _ if name.ends_with("position_ids") => continue,
             other => {
                 return Err(Refusal::Unknown(format!(
-                    "{file} stores \"{name}\" as {other:?}, where F32, F16 or BF16 was expected,"
+                    "{file} stores \"{name}\" as {other:?} and not as F32, F16 or BF16"
                 )));
             }
         };

@@ -1,7 +1,9 @@
 //! What a network computes, as data. A family of models is a function from its `config.json` to a plan; everything that runs
 //! knows plans and no families.
 
-use std::ops::Range;
+mod tensors;
+
+pub(super) use self::tensors::{Linear, Norm, NormKind, Part};
 
 /// A network.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,8 +14,10 @@ pub(super) struct Plan {
     pub embedding: Embedding,
     /// How attention works, the same in all layers but for what a layer says.
     pub attention: Attention,
-    /// The layers, first to last. Two may have the same weights.
+    /// The layers that have weights of their own.
     pub layers: Vec<Layer>,
+    /// Which of them vectors go through, first to last; some may come more than once.
+    pub order: Vec<usize>,
     /// A norm after the last layer.
     pub last_norm: Option<Norm>,
     /// From token vectors to logits.
@@ -22,6 +26,14 @@ pub(super) struct Plan {
     pub ignored: &'static [&'static str],
     /// What stands before the names of tensors in repositories of a model with a head, such as `bert.`.
     pub prefix: &'static str,
+}
+
+impl Plan {
+    /// Layers that come once each, with nothing behind them.
+    pub fn new(hidden: usize, embedding: Embedding, attention: Attention, layers: Vec<Layer>) -> Self {
+        let order = (0..layers.len()).collect();
+        Plan { hidden, embedding, attention, layers, order, last_norm: None, head: None, ignored: &[], prefix: "" }
+    }
 }
 
 /// From tokens to vectors.
@@ -33,7 +45,6 @@ pub(super) struct Embedding {
     pub width: usize,
     /// What word embeddings are multiplied by.
     pub scale: f32,
-    /// Learned positions.
     pub positions: Option<Places>,
     /// Tensor `[types, width]`; the type of each token chooses.
     pub types: Option<String>,
@@ -44,38 +55,31 @@ pub(super) struct Embedding {
     pub projection: Option<Linear>,
 }
 
+impl Embedding {
+    /// Words alone.
+    pub fn new(words: &str, width: usize) -> Self {
+        let words = words.to_owned();
+        Embedding {
+            words,
+            width,
+            scale: 1.0,
+            positions: None,
+            types: None,
+            all_of_first_type: false,
+            norm: None,
+            projection: None,
+        }
+    }
+}
+
 /// Learned positions.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Places {
     /// Tensor `[positions, width]`.
-    pub table: String,
-    pub count: PlaceCount,
-}
-
-/// How positions are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PlaceCount {
-    /// 0, 1, 2 …
-    All,
-    /// From behind the padding token's id on; tokens of that id, which a text may hold, have its position and do not count.
-    BehindPadding(usize),
-}
-
-impl PlaceCount {
-    /// The positions of tokens.
-    pub fn of(self, ids: &[u32]) -> impl Iterator<Item = usize> {
-        let mut next = match self {
-            PlaceCount::All => 0,
-            PlaceCount::BehindPadding(padding) => padding + 1,
-        };
-        ids.iter().map(move |id| match self {
-            PlaceCount::BehindPadding(padding) if *id as usize == padding => padding,
-            _ => {
-                next += 1;
-                next - 1
-            }
-        })
-    }
+    pub tensor: String,
+    /// Where positions count from behind the id of padding: that id. A token of this id, which a text can spell, stands at that
+    /// position and is not counted.
+    pub padding: Option<u32>,
 }
 
 /// Attention over the tokens of a text.
@@ -91,6 +95,15 @@ pub(super) struct Attention {
     /// Tokens see those before them only.
     pub causal: bool,
     pub bias: Bias,
+}
+
+impl Attention {
+    /// Plain attention: each head sees all tokens, and has keys and values of its own.
+    #[allow(clippy::cast_precision_loss, reason = "heads are small")]
+    pub fn new(heads: usize, head_size: usize) -> Self {
+        let scale = 1.0 / (head_size as f32).sqrt();
+        Attention { heads, key_heads: heads, head_size, scale, causal: false, bias: Bias::None }
+    }
 }
 
 /// What is added to the products of queries and keys.
@@ -116,6 +129,14 @@ pub(super) struct Layer {
     pub feed_forward_norms: Norms,
 }
 
+impl Layer {
+    /// A layer whose norms follow the sums, as BERT has them.
+    pub fn post_norm(attention: AttentionWeights, first: Norm, feed_forward: FeedForward, second: Norm) -> Self {
+        let after_sum = |norm| Norms { sum: Some(norm), ..Norms::default() };
+        Layer { attention, attention_norms: after_sum(first), feed_forward, feed_forward_norms: after_sum(second) }
+    }
+}
+
 /// Where a branch (attention, feed-forward) has its norms.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Norms {
@@ -123,6 +144,8 @@ pub(super) struct Norms {
     pub before: Option<Norm>,
     /// Of what comes out of the branch.
     pub after: Option<Norm>,
+    /// Of what comes out of the branch and what went around it, which is then added once more.
+    pub inside: Option<Norm>,
     /// Of the sum of the branch and what went around it.
     pub sum: Option<Norm>,
 }
@@ -132,13 +155,26 @@ pub(super) struct Norms {
 pub(super) struct AttentionWeights {
     /// Queries, keys and values, one after the other.
     pub inputs: Linear,
-    /// Norms of each head of queries and of keys.
-    pub head_norms: Option<(Norm, Norm)>,
-    /// Rotary positions: the base of the angles.
-    pub rotary: Option<f32>,
+    /// Norms of queries and of keys: of each head where they are as wide as one, else of all heads together.
+    pub norms: Option<(Norm, Norm)>,
+    pub rotary: Option<Rotary>,
     /// Tokens see those that are at most so far away.
     pub window: Option<usize>,
     pub output: Linear,
+}
+
+impl AttentionWeights {
+    /// Attention without norms and rotary positions, which sees everything.
+    pub fn new(inputs: Linear, output: Linear) -> Self {
+        AttentionWeights { inputs, norms: None, rotary: None, window: None, output }
+    }
+}
+
+/// Rotary positions: the pair number `i` of a head turns by `position / base^(2i / head size) / divisor`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Rotary {
+    pub base: f32,
+    pub divisor: f32,
 }
 
 /// A layer's feed-forward network.
@@ -149,95 +185,6 @@ pub(super) struct FeedForward {
     pub gated: bool,
     pub activation: Activation,
     pub output: Linear,
-}
-
-/// A linear layer, of one tensor or of parts that lie one after the other.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Linear {
-    pub inputs: usize,
-    pub parts: Vec<Part>,
-}
-
-/// Outputs of a linear layer.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Part {
-    /// Tensor `[outputs, inputs]`.
-    pub weight: String,
-    /// Tensor `[outputs]`.
-    pub bias: Option<String>,
-    /// Which outputs of the tensor.
-    pub rows: Range<usize>,
-    /// How many outputs the tensor has.
-    pub of: usize,
-}
-
-impl Linear {
-    /// One tensor, whose names are `name.weight` and `name.bias`.
-    pub fn new(name: impl AsRef<str>, inputs: usize, outputs: usize, bias: bool) -> Self {
-        Linear { inputs, parts: vec![Part::new(name.as_ref(), outputs, bias)] }
-    }
-
-    /// Several tensors.
-    pub fn joined(inputs: usize, parts: impl IntoIterator<Item = Part>) -> Self {
-        Linear { inputs, parts: parts.into_iter().collect() }
-    }
-
-    /// Numbers that come out.
-    pub fn outputs(&self) -> usize {
-        self.parts.iter().map(|part| part.rows.len()).sum()
-    }
-}
-
-impl Part {
-    /// All outputs of `name.weight`, with `name.bias`.
-    pub fn new(name: &str, outputs: usize, bias: bool) -> Self {
-        Part {
-            weight: format!("{name}.weight"),
-            bias: bias.then(|| format!("{name}.bias")),
-            rows: 0..outputs,
-            of: outputs,
-        }
-    }
-
-    /// Some of them.
-    pub fn rows(self, rows: Range<usize>) -> Self {
-        Part { rows, ..self }
-    }
-}
-
-/// A norm over a row.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Norm {
-    pub kind: NormKind,
-    pub weight: String,
-    pub bias: Option<String>,
-    pub width: usize,
-    pub epsilon: f32,
-}
-
-/// What a norm computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NormKind {
-    /// `(x - mean) / √(variance + ε) · weight + bias`
-    Layer,
-    /// `x / √(mean of x² + ε) · weight`
-    RootMeanSquare,
-    /// Likewise, with `1 + weight`.
-    RootMeanSquarePlusOne,
-}
-
-impl Norm {
-    /// A layer norm with the tensors `name.weight` and, where there is one, `name.bias`.
-    pub fn layer(name: impl AsRef<str>, width: usize, epsilon: f32, bias: bool) -> Self {
-        let name = name.as_ref();
-        let bias = bias.then(|| format!("{name}.bias"));
-        Norm { kind: NormKind::Layer, weight: format!("{name}.weight"), bias, width, epsilon }
-    }
-
-    /// A root mean square norm.
-    pub fn root_mean_square(kind: NormKind, name: impl AsRef<str>, width: usize, epsilon: f32) -> Self {
-        Norm { kind, weight: format!("{}.weight", name.as_ref()), bias: None, width, epsilon }
-    }
 }
 
 /// Functions between products.
@@ -260,6 +207,13 @@ pub(super) struct Head {
     pub steps: Vec<HeadStep>,
 }
 
+impl Head {
+    /// A layer, a function and the layer that gives the labels, on one vector.
+    pub fn new(pool: HeadPool, first: Linear, activation: Activation, last: Linear) -> Self {
+        Head { pool, steps: vec![HeadStep::Linear(first), HeadStep::Activation(activation), HeadStep::Linear(last)] }
+    }
+}
+
 /// The vector that a head works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeadPool {
@@ -269,7 +223,7 @@ pub(super) enum HeadPool {
     Mean,
 }
 
-/// A step of a head. Names of its tensors are whole: the prefix is not put before them.
+/// A step of a head.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum HeadStep {
     Linear(Linear),
