@@ -187,10 +187,15 @@ export interface ModelInfo {
   /** Prompts by name. */
   readonly prompts: Readonly<Record<string, string>>
   readonly device: string
-  /** ONNX Runtime's execution provider. */
-  readonly provider: string
-  /** Version of ONNX Runtime. */
-  readonly onnxruntime: string
+  /**
+   * The instruction set that the encoder uses, the best that the processor has: `'amx'`, `'avx512'`, `'avx_vnni'`, `'avx2'`, `'neon_i8mm'`,
+   * `'neon_dotprod'`, `'neon'` or `'portable'`. The variable `VECRANK_CPU` names a lower one. `null` where ONNX Runtime chooses.
+   */
+  readonly instructions: string | null
+  /** ONNX Runtime's execution provider; `null` for the encoder. */
+  readonly provider: string | null
+  /** Version of ONNX Runtime; `null` for the encoder, which does not open it. */
+  readonly onnxruntime: string | null
   /** Every value that no file of the model declares and that was assumed. */
   readonly assumed: readonly string[]
 }

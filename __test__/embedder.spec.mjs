@@ -125,7 +125,12 @@ test('info says what was loaded', async () => {
   assert.equal(info.pooling, 'mean')
   assert.equal(info.normalize, true)
   assert.equal(info.device, 'cpu')
-  assert.match(info.onnxruntime, /^\d+\.\d+/)
+  assert.equal(info.engine, 'encoder')
+  assert.match(info.instructions, /^(amx|avx|neon|portable)/)
+  assert.deepEqual([info.provider, info.onnxruntime], [null, null])
+  const graph = await new Embedder(folder, { engine: 'graph' }).info()
+  assert.deepEqual([graph.engine, graph.provider, graph.instructions], ['graph', 'CPUExecutionProvider', null])
+  assert.match(graph.onnxruntime, /^\d+\.\d+/)
   assert.deepEqual(info.assumed, [])
 })
 

@@ -1,10 +1,12 @@
 // The machine, the versions and the rates that a figure belongs to.
 
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 
 const require = createRequire(import.meta.url)
 /** What decides how fast a product is, by its name in /proc/cpuinfo. */
@@ -80,13 +82,20 @@ export async function machine(peers) {
 }
 
 /**
- * What one core reaches in a product alone, operations a second (a multiplication and an addition are two): `{ fp32, bf16, int8 }`, as far as the
- * addon tells. A string says why there is nothing.
+ * What one core reaches in a product alone, operations a second (a multiplication and an addition are two): `{ fp32, bf16, int8 }`. A string says why
+ * there is nothing.
  */
 export function rates() {
-  const { addon } = require('../../lib/addon.js')
-  const tell = addon().machineRates
-  return typeof tell === 'function' ? tell() : 'the addon does not export machineRates()'
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'vecrank-rates-'))
+  try {
+    const program = path.join(folder, 'rates')
+    execFileSync('rustc', ['-O', '--edition', '2024', '-o', program, fileURLToPath(new URL('rates.rs', import.meta.url))], { stdio: 'pipe' })
+    return JSON.parse(execFileSync(program, { encoding: 'utf8' })) ?? 'rates.rs knows x86-64 only'
+  } catch (error) {
+    return `rates.rs could not be compiled or run: ${error.message.split('\n')[0]}`
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 /** Operations in the products with weights that texts of these numbers of tokens need in a BERT of this config.json; attention's own are left out. */

@@ -104,6 +104,12 @@ impl Engine {
         self.network.kind()
     }
 
+    /// The instruction set that the encoder uses; `None` where ONNX Runtime chooses.
+    #[must_use]
+    pub fn instructions(&self) -> Option<&'static str> {
+        self.network.instructions()
+    }
+
     /// What the network gives.
     #[must_use]
     pub fn output_kind(&self) -> OutputKind {

@@ -133,6 +133,15 @@ impl Network {
         }
     }
 
+    /// The instruction set that the encoder uses; `None` where ONNX Runtime chooses.
+    #[must_use]
+    pub fn instructions(&self) -> Option<&'static str> {
+        match &self.runs {
+            Runs::Graph(_) => None,
+            Runs::Encoder(encoder) => Some(encoder.level().as_str()),
+        }
+    }
+
     /// Tokens that every row has, where the network was made for one length.
     #[must_use]
     pub fn fixed_length(&self) -> Option<usize> {

@@ -17,7 +17,7 @@ use crate::network::{OutputKind, graph::runtime_version};
 use crate::options::Product;
 use crate::registry::{self, Holding, Loaded, Wait};
 use crate::reranker::{self, ScoreHead};
-use crate::spec::HeadSpec;
+use crate::spec::{EngineKind, HeadSpec};
 
 /// Loads a model, or shares the one that is loaded with equal options. `wait` belongs to this call alone.
 #[napi(catch_unwind, ts_return_type = "Promise<LoadOutcome>")]
@@ -145,6 +145,7 @@ impl Model {
             HeadSpec::Embedding(head) => (json!(null), json!(head.normalize)),
             HeadSpec::Score(_) => (json!(null), json!(null)),
         };
+        let by_graph = engine.engine_kind() == EngineKind::Graph;
         json!({
             "model": self.model,
             "source": self.source,
@@ -164,9 +165,10 @@ impl Model {
             "normalize": normalize,
             "prompts": spec.prompts,
             "device": "cpu",
-            "provider": "CPUExecutionProvider",
+            "provider": by_graph.then_some("CPUExecutionProvider"),
             "engine": engine.engine_kind().as_str(),
-            "onnxruntime": runtime_version(),
+            "instructions": engine.instructions(),
+            "onnxruntime": by_graph.then(runtime_version),
             "assumed": spec.assumed,
         })
     }

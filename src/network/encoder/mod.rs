@@ -26,6 +26,7 @@ mod weights;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::ArrayView2;
@@ -48,7 +49,7 @@ use self::weights::{LoadedNorm, Tensor, Weights};
 use super::{OutputKind, RunOutput, TokenVectors};
 use crate::error::{Error, Result};
 use crate::files::Object;
-use crate::options::{DType, Product};
+use crate::options::{DType, Product, available_threads};
 use crate::spec::{HeadSpec, ModelSpec, NetworkFile};
 use crate::tokenizer::TokenRow;
 
@@ -211,11 +212,7 @@ impl Encoder {
                 .as_ref()
                 .map(|linear| weights.linear(linear, Format::Float))
                 .transpose()?,
-            layers: plan
-                .layers
-                .iter()
-                .map(|layer| LoadedLayer::new(layer, format, weights))
-                .collect::<Understood<_>>()?,
+            layers: on_all_cores(&plan.layers, |layer| LoadedLayer::new(layer, format, weights))?,
             last_norm: plan.last_norm.as_ref().map(|norm| weights.norm(norm)).transpose()?,
             head: plan.head.as_ref().map(|head| LoadedHead::new(head, weights)).transpose()?,
             relative,
@@ -377,4 +374,27 @@ fn format_of(dtype: DType) -> Option<Format> {
         DType::Q8 | DType::Int8 | DType::Uint8 => Some(Format::Byte),
         _ => None,
     }
+}
+
+/// Does `work` for each item, several at a time, and gives the results in the order of the items.
+fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Understood<R> + Sync) -> Understood<Vec<R>> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(items.len()));
+    let some = || {
+        while let Some((at, item)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, items.get(at)?)))
+        {
+            let result = work(item);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..available_threads().min(items.len()) {
+            scope.spawn(some);
+        }
+        some();
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::kernel::Bytes;
-use super::weights::{Numbers, Tensor};
+use super::weights::Tensor;
 
 /// A table of vectors.
 #[derive(Debug)]

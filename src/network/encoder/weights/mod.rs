@@ -4,9 +4,8 @@ pub(super) mod onnx;
 mod safetensors;
 mod tensor;
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(super) use self::safetensors::read as read_safetensors;
 pub(super) use tensor::{Numbers, Tensor};
@@ -28,7 +27,7 @@ pub(super) struct Weights<'file> {
     prefix: String,
     /// What stands before the names of a head's.
     outer: String,
-    used: RefCell<BTreeSet<String>>,
+    used: Mutex<BTreeSet<String>>,
 }
 
 /// How many labels the last layer of a head gives, by the names that it has in all families.
@@ -67,7 +66,11 @@ impl<'file> Weights<'file> {
         };
         let outer = prefix.strip_suffix(plan.prefix).unwrap_or_default();
         let (prefix, outer) = (prefix.to_owned(), outer.to_owned());
-        Ok(Weights { file: file.to_owned(), tensors, files, prefix, outer, used: RefCell::default() })
+        Ok(Weights { file: file.to_owned(), tensors, files, prefix, outer, used: Mutex::default() })
+    }
+
+    fn used(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find(&self, name: &str) -> Understood<&Tensor<'file>> {
@@ -79,7 +82,7 @@ impl<'file> Weights<'file> {
         let found = names.into_iter().find(|name| self.tensors.contains_key(name));
         let found = found.ok_or_else(|| Refusal::Unknown(format!("{} has no tensor \"{name}\"", self.file)))?;
         let tensor = &self.tensors[&found];
-        self.used.borrow_mut().insert(found);
+        self.used().insert(found);
         Ok(tensor)
     }
 
@@ -160,7 +163,7 @@ impl<'file> Weights<'file> {
 
     /// Nothing is left that the plan does not know.
     pub fn finish(&self, plan: &Plan) -> Understood<()> {
-        let used = self.used.borrow();
+        let used = self.used();
         let is_ignored = |name: &str| {
             let outer = name.strip_prefix(self.outer.as_str());
             let names =
