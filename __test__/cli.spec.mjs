@@ -113,7 +113,7 @@ test('a failure is one line with its code, and ends with 1', async (t) => {
     [['pull', id, '--revision', 'v9', ...common], /no revision 'v9'.*\(ERR_MODEL_NOT_FOUND\)/],
     [['pull', id, '--revision', '../v9', ...common], /\(ERR_INVALID_ARG\)/],
     [['pull', id, '--dtype', 'q9', ...common], /q9.*\(ERR_INVALID_ARG\)/],
-    [['pull', id, '--dtype', 'q8', ...common], /\(ERR_FILE_NOT_FOUND\)/],
+    [['pull', id, '--dtype', 'q4', ...common], /\(ERR_FILE_NOT_FOUND\)/],
     [['pull', id, '--file', 'onnx/none.onnx', ...common], /onnx\/none\.onnx.*\(ERR_FILE_NOT_FOUND\)/],
     [['pull', 'zoo--x/y', ...common], /zoo--x\/y.*\(ERR_INVALID_ARG\)/],
     [['pull', id, '--offline', ...common], /\(ERR_OFFLINE\)/],

@@ -200,8 +200,10 @@ impl ModelSpec {
         let unknown = encoder(&configs.config);
         let choices = network::choices(folder, &configs, options, unknown.as_deref())?;
         // The tokenizer comes along: two large files at the same time.
-        let mut files = choices.first().map_or(Ok(Vec::new()), |choice| choice.files(folder))?;
-        files.push(format!("{}tokenizer.json", configs.transformer));
+        let mut files = vec![format!("{}tokenizer.json", configs.transformer)];
+        if let Some(choice) = choices.first() {
+            files.extend(choice.files(folder)?);
+        }
         folder.prefetch(&files.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(ModelSpec {
             choices,

@@ -12,6 +12,7 @@
 
 mod attention;
 mod buffers;
+mod bytes;
 mod config;
 mod expected;
 mod families;
@@ -36,10 +37,11 @@ pub use self::kernel::{Gang, Team};
 
 use self::attention::Texts;
 use self::buffers::Buffers;
+use self::bytes::Bytes;
 use self::config::{Refusal, Understood};
 use self::families::Purpose;
 use self::head::LoadedHead;
-use self::kernel::{Bytes, Format, Kernels, Panels};
+use self::kernel::{Format, Kernels, Panels};
 use self::layer::{LoadedLayer, Run};
 use self::plan::{Bias, Plan, Rotary};
 use self::positions::Positions;
@@ -137,10 +139,7 @@ impl Encoder {
         };
         let format = file.dtype.and_then(format_of);
         let format = format.ok_or_else(|| Refusal::Unknown(format!("{} has another number format", file.relative)))?;
-        let read = |path: &Path| -> Result<Arc<Bytes>> {
-            let bytes = Bytes::of(path, file.may_change).map_err(|source| Error::unreadable(path, source))?;
-            Ok(Arc::new(bytes))
-        };
+        let read = |path: &Path| Bytes::of(path).map_err(|source| Error::unreadable(path, source));
         if file.relative.ends_with(".onnx") {
             return Encoder::of_graph(file, &plan, &read, format, level);
         }
@@ -152,17 +151,15 @@ impl Encoder {
             weights::read_safetensors(name, bytes, &mut tensors)?;
         }
         let plan = plan(&tensors)?;
-        let weights = Weights::new(&file.relative, tensors, &files, &plan)?;
-        let encoder = Encoder::new(plan, &weights, format, level)?;
-        files.iter().for_each(|bytes| bytes.release());
-        Ok(encoder)
+        let weights = Weights::new(&file.relative, tensors, &plan)?;
+        Encoder::new(plan, &weights, format, level)
     }
 
     /// From the initialisers of an ONNX graph that does what the plan says.
     fn of_graph(
         file: &NetworkFile,
         plan: &dyn Fn(&BTreeMap<String, Tensor<'_>>) -> Understood<Plan>,
-        read: &dyn Fn(&Path) -> Result<Arc<Bytes>>,
+        read: &dyn Fn(&Path) -> Result<Bytes>,
         format: Format,
         level: Level,
     ) -> Understood<Self> {
@@ -170,21 +167,18 @@ impl Encoder {
         let beside: Vec<_> = file.weights.iter().map(|(_, path)| read(path)).collect::<Result<_>>()?;
         let external = |name: &str| {
             let place = file.weights.iter().position(|(known, _)| known == name)?;
-            Some(&**beside[place])
+            Some(&*beside[place])
         };
         let graph = OnnxWeights::read(&own, &external)
             .map_err(|refusal| Refusal::Unknown(format!("{} is a graph in which {}", file.relative, refusal.reason)))?;
-        let files: Vec<_> = std::iter::once(own.clone()).chain(beside.iter().cloned()).collect();
         let OnnxWeights { tensors, buffers, inputs, outputs } = graph;
         let mut plan = plan(&tensors)?;
-        let weights = Weights::new(&file.relative, tensors, &files, &plan)?;
+        let weights = Weights::new(&file.relative, tensors, &plan)?;
         let graph = OnnxWeights { tensors: BTreeMap::new(), buffers, inputs, outputs };
-        let uses_types =
-            expected::graph_uses_types(&file.relative, &plan, &graph, &|found, name| weights.is(found, name))?;
+        let same = |found: &str, name: &str| weights.is(found, name);
+        let uses_types = expected::graph_uses_types(&file.relative, &plan, &graph, &same)?;
         plan.embedding.all_of_first_type |= !uses_types;
-        let encoder = Encoder::new(plan, &weights, format, level)?;
-        files.iter().for_each(|bytes| bytes.release());
-        Ok(encoder)
+        Encoder::new(plan, &weights, format, level)
     }
 
     fn new(plan: Plan, weights: &Weights<'_>, format: Format, level: Level) -> Understood<Self> {

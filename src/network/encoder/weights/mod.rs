@@ -5,13 +5,13 @@ mod safetensors;
 mod tensor;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(super) use self::safetensors::read as read_safetensors;
 pub(super) use tensor::{Numbers, Tensor};
 
 use super::config::{Refusal, Understood};
-use super::kernel::{Bytes, Format, Panels, Source};
+use super::kernel::{Format, Panels, Source};
 use super::plan::{Linear, Norm, NormKind, Plan};
 use super::table::Table;
 use crate::error::Error;
@@ -21,8 +21,6 @@ pub(super) struct Weights<'file> {
     /// The file, for messages.
     file: String,
     tensors: BTreeMap<String, Tensor<'file>>,
-    /// The files in memory.
-    files: &'file [Arc<Bytes>],
     /// What stands before the names of the network's tensors in this file.
     prefix: String,
     /// What stands before the names of a head's.
@@ -53,12 +51,7 @@ impl<'file> Weights<'file> {
     }
 
     /// The tensors that a plan names.
-    pub fn new(
-        file: &str,
-        tensors: BTreeMap<String, Tensor<'file>>,
-        files: &'file [Arc<Bytes>],
-        plan: &Plan,
-    ) -> Understood<Self> {
+    pub fn new(file: &str, tensors: BTreeMap<String, Tensor<'file>>, plan: &Plan) -> Understood<Self> {
         let prefixes: Vec<&str> =
             tensors.keys().filter_map(|name| name.strip_suffix(plan.embedding.words.as_str())).collect();
         let &[prefix] = prefixes.as_slice() else {
@@ -66,7 +59,7 @@ impl<'file> Weights<'file> {
         };
         let outer = prefix.strip_suffix(plan.prefix).unwrap_or_default();
         let (prefix, outer) = (prefix.to_owned(), outer.to_owned());
-        Ok(Weights { file: file.to_owned(), tensors, files, prefix, outer, used: Mutex::default() })
+        Ok(Weights { file: file.to_owned(), tensors, prefix, outer, used: Mutex::default() })
     }
 
     fn used(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -119,7 +112,7 @@ impl<'file> Weights<'file> {
     pub fn table(&self, name: &str, width: usize) -> Understood<Table> {
         let tensor = self.find(name)?;
         match tensor.shape.as_slice() {
-            [_, columns] if *columns == width && !tensor.transposed => Ok(Table::new(tensor, self.files)),
+            [_, columns] if *columns == width && !tensor.transposed => Ok(Table::new(tensor)),
             shape => Err(Refusal::Broken(Error::invalid_model(format!(
                 "{}: expected the shape [any, {width}] for \"{name}\", which config.json means, but found {shape:?}",
                 self.file

@@ -72,11 +72,14 @@ impl Array {
     }
 }
 
-/// How many numbers an array of the shape has.
+/// How many numbers an array of the shape has. A size of 0 does not make up for sizes that are too large elsewhere.
 pub(super) fn count(shape: &[usize]) -> Maybe<usize> {
-    let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
-    let small = |count: &usize| *count <= MAX_NUMBERS && shape.len() <= MAX_RANK;
-    count.filter(small).ok_or_else(|| "makes an array that is too large".to_owned())
+    let most = shape.iter().try_fold(1_usize, |most, size| most.checked_mul(*size.max(&1)));
+    if most.is_some_and(|most| most <= MAX_NUMBERS) && shape.len() <= MAX_RANK {
+        Ok(shape.iter().product())
+    } else {
+        Err("makes an array that is too large".to_owned())
+    }
 }
 
 /// The place of an axis, or another place, that may be counted from the end.

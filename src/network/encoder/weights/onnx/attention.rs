@@ -15,7 +15,7 @@ const PAIRS: [Axis; 4] = [Axis::Batch, Axis::Heads, Axis::Query, Axis::Key];
 impl<'file> Trace<'_, 'file> {
     /// A product of two values that are data.
     pub(super) fn attend(&mut self, node: &Node<'file>, left: &Data<'file>) -> Followed<'file> {
-        let right = self.laid(node.inputs[1])?;
+        let right = self.laid(node.input(1)?)?;
         let What::Step(by) = right.what else { return Err("is no product of attention".to_owned()) };
         let factor = |data: &Data<'file>| data.curve.as_deref().map_or(Some(1.0), Curve::factor);
         if let What::Shares(Scores { query, key, scale, masked, bias }) = left.what {
@@ -29,7 +29,7 @@ impl<'file> Trace<'_, 'file> {
             let step = self.step(Step::Attention { query, key, value: by, heads, scale, masked, bias });
             return Ok(Data::new(What::Step(step), &HEADS, right.shape));
         }
-        let left = self.laid(node.inputs[0])?;
+        let left = self.laid(node.input(0)?)?;
         let fits = left.axes == HEADS && right.axes == TURNED;
         let (What::Step(of), true) = (&left.what, fits && left.shape[..2] == right.shape[..2]) else {
             return Err("is no product of queries and keys".to_owned());

@@ -16,7 +16,7 @@ impl<'file> Trace<'_, 'file> {
             ("Add" | "Sub" | "Mul" | "Div" | "Pow" | "Max", _) => self.pair(node, site)?,
             ("Where", _) => self.chosen(node)?,
             ("MatMulInteger", _) => self.integers(node, site)?,
-            ("DynamicQuantizeLinear", _) => return self.quantise(node.inputs[0]),
+            ("DynamicQuantizeLinear", _) => return self.quantise(node.input(0)?),
             (_, Value::Data(data)) => self.single(node, site, data)?,
             _ => return Err("works on weights in a way that is not known".to_owned()),
         };
@@ -25,7 +25,7 @@ impl<'file> Trace<'_, 'file> {
 
     /// A node whose first input is data.
     fn single(&mut self, node: &Node<'file>, site: usize, data: Data<'file>) -> Followed<'file> {
-        let name = node.inputs[0];
+        let name = node.input(0)?;
         match (node.operation, &data.what) {
             ("Identity", _) => Ok(data),
             ("Dropout", _) => match self.optional(node, 2)? {
@@ -81,7 +81,7 @@ impl<'file> Trace<'_, 'file> {
         let flips = |name: &str| node.integer(name).unwrap_or(0) != 0;
         let view = self.view(node, 1)?;
         let view = View { flipped: view.flipped != flips("transB"), ..view };
-        let product = self.product(node.inputs[0], Factor { view, site })?;
+        let product = self.product(node.input(0)?, Factor { view, site })?;
         if !is_one("alpha") || !is_one("beta") || flips("transA") || product.shape.len() != 2 {
             return Err("does more than multiply and add".to_owned());
         }
@@ -110,7 +110,7 @@ impl<'file> Trace<'_, 'file> {
     }
 
     fn norm(&mut self, node: &Node<'file>, site: usize) -> Followed<'file> {
-        let (of, data) = self.settled(node.inputs[0])?;
+        let (of, data) = self.settled(node.input(0)?)?;
         let last = axis(node.integer("axis").unwrap_or(-1), data.shape.len())? + 1 == data.shape.len();
         if data.axes.last() != Some(&Axis::Width) || !last {
             return Err("does not normalise rows".to_owned());
@@ -136,7 +136,7 @@ impl<'file> Trace<'_, 'file> {
         let last = places.len() == 1 && axis(places[0], data.shape.len())? + 1 == data.shape.len();
         let (what, data) = match data.what {
             What::Squares(of) => (What::Variance(of), data),
-            _ => self.settled(node.inputs[0]).map(|(of, data)| (What::Mean(of), data))?,
+            _ => self.settled(node.input(0)?).map(|(of, data)| (What::Mean(of), data))?,
         };
         let mut mean = data.turned(what);
         if !last || mean.axes.pop() != Some(Axis::Width) || node.integer("keepdims").unwrap_or(1) == 0 {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Refusal;
+use super::array::Maybe;
 use super::protobuf::{Field, Fields};
 use super::stored::{External, Stored, tensor};
 
@@ -52,7 +53,12 @@ pub(super) enum Attribute<'file> {
     Other,
 }
 
-impl Node<'_> {
+impl<'file> Node<'file> {
+    /// The name of an input.
+    pub(super) fn input(&self, place: usize) -> Maybe<&'file str> {
+        self.inputs.get(place).copied().ok_or_else(|| "lacks an input".to_owned())
+    }
+
     /// Whether it has the input `place`, which may be left out.
     pub(super) fn has(&self, place: usize) -> bool {
         self.inputs.get(place).is_some_and(|name| !name.is_empty())

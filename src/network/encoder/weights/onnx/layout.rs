@@ -8,7 +8,7 @@ use super::value::{Axis, Data, Value, What};
 
 impl<'file> Trace<'_, 'file> {
     pub(super) fn reshape(&mut self, node: &Node<'file>) -> Followed<'file> {
-        let data = self.laid(node.inputs[0])?;
+        let data = self.laid(node.input(0)?)?;
         let shape = reshaped(node, &data.shape, &self.known(node, 1)?.integers())?;
         if shape == data.shape {
             return Ok(data);
@@ -40,7 +40,7 @@ impl<'file> Trace<'_, 'file> {
     }
 
     pub(super) fn transpose(&mut self, node: &Node<'file>) -> Followed<'file> {
-        let data = self.movable(node.inputs[0])?;
+        let data = self.movable(node.input(0)?)?;
         let order = order_of(node, data.shape.len())?;
         let axes = order.iter().map(|place| data.axes[*place]).collect();
         let shape = order.iter().map(|place| data.shape[*place]).collect();
@@ -48,7 +48,7 @@ impl<'file> Trace<'_, 'file> {
     }
 
     pub(super) fn squeeze(&mut self, node: &Node<'file>) -> Followed<'file> {
-        let mut data = self.movable(node.inputs[0])?;
+        let mut data = self.movable(node.input(0)?)?;
         let input = self.optional(node, 1)?.map(|axes| axes.integers());
         let axes = node.integers("axes").or(input.as_deref()).ok_or("names no axes")?;
         if node.operation == "Unsqueeze" {
@@ -69,7 +69,7 @@ impl<'file> Trace<'_, 'file> {
 
     /// Repeats for each text of the batch what is the same for all.
     pub(super) fn expand(&mut self, node: &Node<'file>) -> Followed<'file> {
-        let mut data = self.movable(node.inputs[0])?;
+        let mut data = self.movable(node.input(0)?)?;
         let wanted = self.known(node, 1)?.as_sizes()?;
         if let (Some(first), Some(axis @ Axis::One)) = (wanted.first(), data.axes.first_mut())
             && *first == self.sample.batch
@@ -82,7 +82,7 @@ impl<'file> Trace<'_, 'file> {
     }
 
     pub(super) fn slice(&mut self, node: &Node<'file>) -> Followed<'file> {
-        let (step, data) = self.settled(node.inputs[0])?;
+        let (step, data) = self.settled(node.input(0)?)?;
         let mut lists = vec![None];
         for place in 1..node.inputs.len() {
             lists.push(self.optional(node, place)?);
@@ -97,7 +97,7 @@ impl<'file> Trace<'_, 'file> {
     }
 
     pub(super) fn gather(&mut self, node: &Node<'file>) -> Followed<'file> {
-        let (step, data) = self.settled(node.inputs[0])?;
+        let (step, data) = self.settled(node.input(0)?)?;
         let index = self.known(node, 1)?;
         let place = axis(node.integer("axis").unwrap_or(0), data.shape.len())?;
         if place != 1 || index.scalar() != Some(0.0) || index.shape.len() > 1 {

@@ -3,9 +3,9 @@
 //! such a graph as it is.
 //!
 //! The graph is followed node by node for made-up inputs. Shapes, positions and masks, which exporters write in a dozen ways,
-//! are calculated and compared with what they must be ([`operators`], [`sample`]). Functions such as GELU are recognised by what they do to
-//! a grid of numbers ([`curve`]). On the way of the rows themselves only what is listed here may stand ([`data`], [`layout`],
-//! [`pairs`], [`attention`], [`quantized`]).
+//! are calculated and compared with what they must be (`operators.rs`, `sample.rs`). Functions such as GELU are recognised by what they do to
+//! a grid of numbers (`curve.rs`). On the way of the rows themselves only what is listed here may stand (`data.rs`, `layout.rs`,
+//! `pairs.rs`, `attention.rs`, `quantized.rs`).
 
 mod array;
 mod attention;
@@ -22,12 +22,14 @@ mod sample;
 mod step;
 mod steps;
 mod stored;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod value;
 
 use std::collections::BTreeMap;
 
-use super::tensor::{Numbers, Tensor};
+use crate::network::encoder::weights::{Numbers, Tensor};
 use graph::Graph;
 use names::{Role, Use};
 use sample::Sample;
@@ -171,39 +173,30 @@ impl<'file> Found<'file> {
     }
 
     fn weights(self, graph: Graph<'file>) -> Result<OnnxWeights<'file>, Refusal> {
-        if let [.., Err(refusal)] = self.outputs.as_slice()
-            && !self.outputs.iter().any(Result::is_ok)
-        {
-            return Err(refusal.clone());
+        if !self.outputs.iter().any(Result::is_ok) {
+            let reason = self.outputs.into_iter().find_map(Result::err);
+            return Err(reason.unwrap_or_else(|| Refusal::new("the graph has no output")));
         }
         let names = names::names(&self.uses)?;
         let (mut tensors, mut places) = (BTreeMap::new(), BTreeMap::new());
         let mut used = vec![false; graph.stored.len()];
         for (of, name) in self.uses.iter().zip(&names) {
-            let view = &of.view;
-            if *places.entry(name.clone()).or_insert((view.index, view.flipped, view.scale))
-                != (view.index, view.flipped, view.scale)
-            {
+            let view = of.view;
+            let place = (view.index, view.flipped, view.scale);
+            if *places.entry(name).or_insert(place) != place {
                 return Err(Refusal::new(format!("two tensors are called \"{}\"", short(name))));
             }
             let scales = view.scale.iter().flat_map(|scale| std::iter::once(scale.factor).chain(scale.zero));
             std::iter::once(view.index).chain(scales).for_each(|index| used[index] = true);
-            if !tensors.contains_key(name) {
-                let tensor = tensor(of, &graph.stored);
-                let wrong =
-                    || Refusal::new(format!("the numbers of \"{}\" are of a kind that is not known", short(name)));
-                tensors.insert(name.clone(), tensor.ok_or_else(wrong)?);
-            }
+            let wrong = || Refusal::new(format!("the numbers of \"{}\" are of no kind that is known", short(name)));
+            tensors.insert(name.clone(), tensor(of, &graph.stored).ok_or_else(wrong)?);
         }
         let mut buffers = Vec::new();
-        for (place, stored) in
-            graph.stored.iter().enumerate().filter(|(place, stored)| !used[*place] && stored.len() > SMALL)
-        {
+        let rest = graph.stored.iter().enumerate().filter(|(place, stored)| !used[*place] && stored.len() > SMALL);
+        for (place, stored) in rest {
             if !self.read[place] {
-                return Err(Refusal::new(format!(
-                    "nothing uses the tensor \"{}\" in a way that is known",
-                    short(stored.name)
-                )));
+                let name = short(stored.name);
+                return Err(Refusal::new(format!("nothing uses the tensor \"{name}\" in a way that is known")));
             }
             buffers.push(stored.name.to_owned());
         }

@@ -27,7 +27,7 @@ impl<'file> Trace<'_, 'file> {
             ("Mul", What::ScaleProduct(..), What::Integers(..)) => return scaled(right, left),
             ("Add", What::Scores(_), _) => return self.biased(left, right),
             ("Add", _, What::Scores(_)) => return self.biased(right, left),
-            ("Sub", _, What::Mean(of)) if together => match self.settled(node.inputs[0])? {
+            ("Sub", _, What::Mean(of)) if together => match self.settled(node.input(0)?)? {
                 (step, data) if step == *of => return Ok(data.turned(What::Centred(*of))),
                 _ => {}
             },
@@ -39,15 +39,15 @@ impl<'file> Trace<'_, 'file> {
             }
             _ => {}
         }
-        let (left, right) = (self.laid(node.inputs[0])?, self.laid(node.inputs[1])?);
+        let (left, right) = (self.laid(node.input(0)?)?, self.laid(node.input(1)?)?);
         if left.what == right.what && left.axes == right.axes && left.shape == right.shape {
             let other = right.curve.as_deref().cloned().unwrap_or_else(Curve::identity);
-            return self.bent(node.inputs[0], |curve| curve.with(node.operation, &other));
+            return self.bent(node.input(0)?, |curve| curve.with(node.operation, &other));
         }
         if node.operation != "Add" {
             return Err("puts two results together in a way that is not known".to_owned());
         }
-        let ((one, left), (other, right)) = (self.settled(node.inputs[0])?, self.settled(node.inputs[1])?);
+        let ((one, left), (other, right)) = (self.settled(node.input(0)?)?, self.settled(node.input(1)?)?);
         let axes = united(&left.axes, &right.axes).ok_or("adds up rows of different kinds")?;
         let shape = common(&left.shape, &right.shape)?;
         Ok(Data::new(What::Step(self.sum(one, other)), &axes, shape))
@@ -78,7 +78,7 @@ impl<'file> Trace<'_, 'file> {
             ("Pow", What::Centred(of)) if place == 1 && number == 2.0 => Ok(data.turned(What::Squares(*of))),
             #[allow(clippy::cast_possible_truncation, reason = "it was read from 32 bits")]
             ("Add", What::Variance(of)) => Ok(data.turned(What::Steadied(*of, number as f32))),
-            (operation, _) => self.bent(node.inputs[1 - place], |curve| {
+            (operation, _) => self.bent(node.input(1 - place)?, |curve| {
                 let number = Curve::constant(number);
                 if place == 1 { curve.with(operation, &number) } else { number.with(operation, curve) }
             }),

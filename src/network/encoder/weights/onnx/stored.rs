@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use half::{bf16, f16};
 
-use super::super::tensor::Numbers;
 use super::Refusal;
 use super::array::{Array, Kind};
 use super::protobuf::Fields;
+use crate::network::encoder::weights::Numbers;
 
 /// Finds the bytes of a file that the graph names as the place of its weights.
 pub(super) type External<'call, 'file> = &'call dyn Fn(&str) -> Option<&'file [u8]>;
@@ -97,9 +97,10 @@ pub(super) fn tensor<'file>(message: &'file [u8], external: External<'_, 'file>)
     let element = Element::of(kind).ok_or_else(|| wrong("has numbers of a type that is not known"))?;
     let shape: Option<Vec<usize>> = dims.iter().map(|size| usize::try_from(*size).ok()).collect();
     let shape = shape.ok_or_else(|| wrong("has an axis of a negative size"))?;
-    let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
-    let count = count.ok_or_else(|| wrong("is too large"))?;
-    let size = count.checked_mul(element.size()).ok_or_else(|| wrong("is too large"))?;
+    // A size of 0 does not make up for others that are too large.
+    let most = shape.iter().try_fold(element.size(), |most, size| most.checked_mul(*size.max(&1)));
+    most.ok_or_else(|| wrong("is too large"))?;
+    let size = shape.iter().product::<usize>() * element.size();
     let bytes = if outside {
         Cow::Borrowed(place.bytes(size, external).ok_or_else(|| wrong("lies in a file that is missing or too short"))?)
     } else if let Some(raw) = raw {
