@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! node/*  →  embedder, reranker  →  engine  →  scheduler            our threads and queue
-//!                                     ↓    →  network               what runs tokens: a graph (ort)
+//!                                     ↓    →  network               what runs tokens: an encoder, or a graph (ort)
 //!                                     ↓    →  head                  pure numbers
 //!                                     ↓    →  tokenizer             texts to tokens (tokenizers)
 //!                                     ↓    →  spec                 the model's JSON

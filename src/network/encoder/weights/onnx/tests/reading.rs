@@ -37,15 +37,14 @@ fn compare(graph: &str, weights: &str) {
 
 #[test]
 fn the_weights_of_the_zoo_are_those_of_its_safetensors() {
-    // These files are not part of the repository.
-    if !path("tests/fixtures/zoo-weights/bert-cls").exists() {
-        return;
+    if !path("../shared/zoo/bert-cls").exists() {
+        return eprintln!("skipped: the weights of the zoo (../shared/zoo) are not part of the repository");
     }
     let models = "bert-cls bert-matryoshka-64 bert-mean bert-multilabel-3 bert-ranker-1 bert-ranker-2label \
                   bert-token-classifier colbert-multi-vector distilbert-classifier-2 mpnet-mean-sentence-embedding \
                   splade-mlm xlmr-mean-prefix xlmr-ranker-1-undeclared";
     for name in models.split_ascii_whitespace() {
-        compare(&format!("zoo/{name}/onnx/model.onnx"), &format!("zoo-weights/{name}/model.safetensors"));
+        compare(&format!("zoo/{name}/onnx/model.onnx"), &format!("../../../shared/zoo/{name}/model.safetensors"));
     }
 }
 
