@@ -57,9 +57,10 @@ function compiled({ flags, env }) {
 /** How to start a program for aarch64: the command, its first words, and its environment. */
 function emulator() {
   const advice = 'On a system whose packages have other names, mend scripts/arm.mjs: apt-cache search qemu-user'
-  const usr = join(unpacked({ name: 'qemu', packages: ['qemu-user', 'libc6-arm64-cross'], advice }), 'usr')
-  // Libraries that the machine has are not among what was unpacked.
-  const path = [join(usr, 'lib', 'x86_64-linux-gnu'), process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter)
+  const home = unpacked({ name: 'qemu', packages: ['qemu-user', 'libc6-arm64-cross'], advice })
+  const usr = join(home, 'usr')
+  const libraries = [home, usr].map((folder) => join(folder, 'lib', 'x86_64-linux-gnu'))
+  const path = [...libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter)
   // The path is for QEMU and not for the program in it.
   return { command: join(usr, 'bin', 'qemu-aarch64'), first: ['-L', join(usr, 'aarch64-linux-gnu'), '-U', 'LD_LIBRARY_PATH'], env: { ...process.env, LD_LIBRARY_PATH: path } }
 }

@@ -112,6 +112,14 @@ impl<'a> Config<'a> {
         Ok(Some(number.ok_or_else(|| self.object.wrong(key, "a number"))? as f32))
     }
 
+    /// What is added to a variance.
+    pub fn epsilon(&self, key: &str, default: f32) -> Understood<f32> {
+        match self.number(key)? {
+            Some(epsilon) if epsilon < 0.0 => Err(self.object.wrong(key, "a number of at least 0").into()),
+            epsilon => Ok(epsilon.unwrap_or(default)),
+        }
+    }
+
     /// True or false.
     pub fn flag(&self, key: &str) -> Understood<Option<bool>> {
         self.take(key);

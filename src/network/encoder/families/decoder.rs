@@ -47,7 +47,7 @@ impl Decoder {
             bias: config.flag("attention_bias")?.unwrap_or(false),
             activation: config.activation(activation.0, activation.1)?,
             norm,
-            epsilon: config.number("rms_norm_eps")?.unwrap_or(1e-6),
+            epsilon: config.epsilon("rms_norm_eps", 1e-6)?,
             norms,
         })
     }

@@ -13,7 +13,7 @@ pub(super) fn plan(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
         inner: config.size("intermediate_size")?,
         layers: config.layers("num_hidden_layers")?,
         activation: config.activation("hidden_activation", "gelu")?,
-        epsilon: config.number("norm_eps")?.unwrap_or(1e-5),
+        epsilon: config.epsilon("norm_eps", 1e-5)?,
     };
     let post_norm::Sizes { hidden, inner, activation, epsilon, .. } = sizes;
     let [attention_bias, inner_bias, norm_bias] = config.flags(["attention_bias", "mlp_bias", "norm_bias"])?;

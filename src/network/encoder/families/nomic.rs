@@ -93,6 +93,6 @@ fn sizes_of_hub(config: &Config<'_>) -> Understood<Sizes> {
         inner: config.size_where_given("n_inner")?.unwrap_or(4 * hidden),
         layers: config.layers("n_layer")?,
         activation: Activation::Silu,
-        epsilon: config.number("layer_norm_epsilon")?.unwrap_or(1e-5),
+        epsilon: config.epsilon("layer_norm_epsilon", 1e-5)?,
     })
 }

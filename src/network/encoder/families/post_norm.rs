@@ -25,7 +25,7 @@ impl Sizes {
             inner: config.size("intermediate_size")?,
             layers: config.layers("num_hidden_layers")?,
             activation: config.activation("hidden_act", activation)?,
-            epsilon: config.number("layer_norm_eps")?.unwrap_or(1e-12),
+            epsilon: config.epsilon("layer_norm_eps", 1e-12)?,
         })
     }
 
