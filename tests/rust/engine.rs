@@ -16,7 +16,8 @@ use vecrank::tokenizer::Part;
 use vecrank::{Error, registry};
 use zoo::Random;
 
-fn load(name: &str, threads: usize) -> Arc<Engine> {
+/// Says where ONNX Runtime is.
+pub fn set_library() {
     let library = if cfg!(target_os = "macos") {
         "libvecrank-onnxruntime.dylib"
     } else if cfg!(windows) {
@@ -27,6 +28,10 @@ fn load(name: &str, threads: usize) -> Arc<Engine> {
     let library = std::env::var_os("VECRANK_ONNXRUNTIME").map_or_else(|| zoo::root().join(library), Into::into);
     assert!(library.exists(), "{} is missing: run `npm run build` first", library.display());
     graph::set_library(&library);
+}
+
+fn load(name: &str, threads: usize) -> Arc<Engine> {
+    set_library();
     let options = LoadOptions {
         threads,
         ..LoadOptions::new(Product::Embedder, zoo::root().join("tests/fixtures/zoo").join(name))
