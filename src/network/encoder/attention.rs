@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::kernel::{Aligned, Cell, Cells, Gang, Halves, Kernels, Strided, multiply, transpose};
+use super::kernel::{Aligned, Cell, Cells, Gang, Kernels, Strided, multiply, transpose};
 use super::plan::Attention;
 use super::positions::{Angles, Relative};
 use super::weights::LoadedNorm;
@@ -33,8 +33,6 @@ pub(super) struct Attend<'a> {
     pub norms: Option<&'a (LoadedNorm, LoadedNorm)>,
     pub angles: Option<&'a Angles>,
     pub relative: Option<&'a Relative>,
-    /// Whether products are of bf16 instead of f32.
-    pub in_halves: bool,
 }
 
 /// Memory of a unit.
@@ -44,10 +42,6 @@ struct Scratch {
     keys: Aligned<f32>,
     /// Products of some queries with all keys.
     scores: Aligned<f32>,
-    /// In bf16: queries or what they give, keys, values.
-    rows: Halves,
-    columns: Halves,
-    values: Halves,
 }
 
 thread_local! {
@@ -120,25 +114,15 @@ impl Attend<'_> {
         let value_column = (heads + key_heads + key_head) * head_size;
         let from = |row: usize, column: usize| Strided { numbers: &projected[row * width + column..], stride: width };
         let padded = tokens.next_multiple_of(PANEL);
-        let Scratch { keys, scores, rows: halves, columns, values } = scratch;
-        if self.in_halves {
-            columns.columns_of_rows(kernels, from(0, key_column), [tokens, head_size]);
-            values.pairs_of_rows(kernels, from(0, value_column), [tokens, head_size]);
-        } else {
-            keys.resize(head_size * padded);
-            transpose(kernels, from(0, key_column), [tokens, head_size], scale, keys, padded);
-        }
+        let Scratch { keys, scores } = scratch;
+        keys.resize(head_size * padded);
+        transpose(kernels, from(0, key_column), [tokens, head_size], scale, keys, padded);
         for first in (0..tokens).step_by(BLOCK_ROWS) {
             let rows = first..(first + BLOCK_ROWS).min(tokens);
             scores.resize(rows.len() * padded);
             let queries = from(first, head * head_size);
             let mut products = Cell::of(scores, padded);
-            if self.in_halves {
-                halves.rows(kernels, queries, [rows.len(), head_size], scale);
-                halves.multiply(kernels, columns, &mut products);
-            } else {
-                multiply(kernels, queries, Strided { numbers: keys, stride: padded }, head_size, &mut products);
-            }
+            multiply(kernels, queries, Strided { numbers: keys, stride: padded }, head_size, &mut products);
             for (row, scores) in rows.clone().zip(scores.chunks_exact_mut(padded)) {
                 let scores = &mut scores[..tokens];
                 if let Some(relative) = self.relative {
@@ -150,12 +134,7 @@ impl Attend<'_> {
                 scores[seen.end..].fill(0.0);
             }
             let scores = Strided { numbers: scores, stride: padded };
-            if self.in_halves {
-                halves.rows(kernels, scores, [rows.len(), tokens], 1.0);
-                halves.multiply(kernels, values, &mut out.rows(rows));
-            } else {
-                multiply(kernels, scores, from(0, value_column), tokens, &mut out.rows(rows));
-            }
+            multiply(kernels, scores, from(0, value_column), tokens, &mut out.rows(rows));
         }
     }
 

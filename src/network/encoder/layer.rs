@@ -84,8 +84,6 @@ pub(super) struct Run<'a> {
     pub attention: &'a Attention,
     pub positions: &'a Positions,
     pub hidden: usize,
-    /// Whether attention computes in bf16.
-    pub in_halves: bool,
 }
 
 impl LoadedLayer {
@@ -123,7 +121,7 @@ impl LoadedLayer {
     }
 
     fn attend(&self, run: Run<'_>, buffers: &mut Buffers) {
-        let Run { kernels, gang, texts, attention, positions, hidden, in_halves } = run;
+        let Run { kernels, gang, texts, attention, positions, hidden } = run;
         let rows = texts.tokens();
         let normed = before(run, &self.attention_norms, &buffers.states, &mut buffers.normed);
         buffers.operand.fill(kernels, gang, normed, hidden, hidden);
@@ -137,7 +135,6 @@ impl LoadedLayer {
             norms: self.norms.as_ref(),
             angles: self.rotary.map(|rotary| positions.angles(rotary)),
             relative: positions.relative(),
-            in_halves,
         };
         attend.prepare(kernels, gang, texts, projected, width);
         let inner = attention.heads * attention.head_size;

@@ -261,7 +261,6 @@ impl Encoder {
             attention: &self.plan.attention,
             positions: &positions,
             hidden,
-            in_halves: self.format != Format::Float && self.kernels.has_fast_halves,
         };
         for layer in &self.plan.order {
             self.layers[*layer].run(run, &mut buffers);

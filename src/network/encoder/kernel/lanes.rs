@@ -20,7 +20,6 @@ pub(super) struct Lanes {
     pub softmax: unsafe fn(&mut [f32]),
     pub quantise: unsafe fn(&[f32], &mut [u8]) -> (f32, i32),
     pub narrow: unsafe fn(&[f32], &mut [u16]),
-    pub narrow_scaled: unsafe fn(&[f32], f32, &mut [u16]),
     pub rotate: unsafe fn(&mut [f32], &[f32], &[f32]),
 }
 
@@ -70,16 +69,11 @@ macro_rules! lanes {
                 unsafe { super::narrow::<$vector>(row, halves) };
             }
             $(#[target_feature(enable = $features)])?
-            unsafe fn narrow_scaled(row: &[f32], scale: f32, halves: &mut [u16]) {
-                // SAFETY: as above.
-                unsafe { super::narrow_scaled::<$vector>(row, scale, halves) };
-            }
-            $(#[target_feature(enable = $features)])?
             unsafe fn rotate(row: &mut [f32], cosines: &[f32], sines: &[f32]) {
                 super::rotate(row, cosines, sines);
             }
             pub const LANES: Lanes =
-                Lanes { activate, gate, layer_norm, rms_norm, add, softmax, quantise, narrow, narrow_scaled, rotate };
+                Lanes { activate, gate, layer_norm, rms_norm, add, softmax, quantise, narrow, rotate };
         }
     };
 }
@@ -401,17 +395,6 @@ unsafe fn narrow<V: Vector>(row: &[f32], halves: &mut [u16]) {
     unsafe {
         let halves = &mut halves[..row.len()];
         write!(row, V, halves, |x| x, store_halves, store_halves_part);
-    }
-}
-
-/// Likewise, each number times `scale`.
-#[inline(always)]
-unsafe fn narrow_scaled<V: Vector>(row: &[f32], scale: f32, halves: &mut [u16]) {
-    // SAFETY: as above; `halves` has a place for each number of the row.
-    unsafe {
-        let halves = &mut halves[..row.len()];
-        let scale = V::splat(scale);
-        write!(row, V, halves, |x| x.multiply(scale), store_halves, store_halves_part);
     }
 }
 

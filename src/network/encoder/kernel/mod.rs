@@ -6,7 +6,6 @@
 
 mod aligned;
 mod gang;
-mod halves;
 mod lanes;
 mod level;
 mod operand;
@@ -28,7 +27,6 @@ mod neon;
 
 pub(super) use aligned::Aligned;
 pub use gang::{Gang, Team};
-pub(super) use halves::Halves;
 pub use level::Level;
 pub(super) use operand::Operand;
 pub(super) use panels::{Panels, Source};
@@ -72,8 +70,6 @@ pub(super) struct Kernels {
     float: Product,
     half: Product,
     byte: Product,
-    /// Whether products of bf16 are faster than those of f32.
-    pub has_fast_halves: bool,
 }
 
 impl std::fmt::Debug for Kernels {
@@ -134,10 +130,6 @@ impl Kernels {
     lane!(
         /// Writes the row in bf16.
         narrow(row: &[f32], halves: &mut [u16])
-    );
-    lane!(
-        /// Writes the row times a number in bf16.
-        narrow_scaled(row: &[f32], scale: f32, halves: &mut [u16])
     );
     lane!(
         /// Turns the two halves of a head by the angles of its position.

@@ -18,52 +18,20 @@ pub(in crate::network::encoder) fn transpose(
 ) {
     assert!(rows == 0 || source.numbers.len() >= (rows - 1) * source.stride + columns, "rows of the source");
     assert!(columns == 0 || (out.len() >= (columns - 1) * stride + rows && stride >= rows), "room for the columns");
-    turn(kernels, [rows, columns], |row, column| {
-        let from = &source.numbers[row * source.stride + column..];
-        let to = &mut out[column * stride + row..];
-        // SAFETY: the sizes were checked above; the level has the instructions.
-        unsafe { block(from.as_ptr(), source.stride, scale, to.as_mut_ptr(), stride) };
-    });
-    rest(kernels, [rows, columns], |row, column| {
-        out[column * stride + row] = source.numbers[row * source.stride + column] * scale;
-    });
-}
-
-/// `out[column][row] = source[row][column]` for words, of rows that are as long as there are columns.
-pub(in crate::network::encoder) fn transpose_words(
-    kernels: &Kernels,
-    source: &[u32],
-    [rows, columns]: [usize; 2],
-    out: &mut [u32],
-    stride: usize,
-) {
-    assert!(source.len() >= rows * columns, "rows of the source");
-    assert!(columns == 0 || (out.len() >= (columns - 1) * stride + rows && stride >= rows), "room for the columns");
-    turn(kernels, [rows, columns], |row, column| {
-        let from = &source[row * columns + column..];
-        let to = &mut out[column * stride + row..];
-        // SAFETY: the sizes were checked above; the level has the instructions. Words are moved and not computed with.
-        unsafe { block_of_words(from.as_ptr().cast(), columns, to.as_mut_ptr().cast(), stride) };
-    });
-    rest(kernels, [rows, columns], |row, column| out[column * stride + row] = source[row * columns + column]);
-}
-
-/// Calls `each` for the first row and column of each whole block, where the instruction set turns blocks.
-fn turn(kernels: &Kernels, [rows, columns]: [usize; 2], mut each: impl FnMut(usize, usize)) {
-    if !has_blocks(kernels.level) {
-        return;
+    let whole = |count: usize| if has_blocks(kernels.level) { count / BLOCK * BLOCK } else { 0 };
+    let (whole_rows, whole_columns) = (whole(rows), whole(columns));
+    for row in (0..whole_rows).step_by(BLOCK) {
+        for column in (0..whole_columns).step_by(BLOCK) {
+            let from = &source.numbers[row * source.stride + column..];
+            let to = &mut out[column * stride + row..];
+            // SAFETY: the sizes were checked above; the level has the instructions.
+            unsafe { block(from.as_ptr(), source.stride, scale, to.as_mut_ptr(), stride) };
+        }
     }
-    for row in (0..rows / BLOCK * BLOCK).step_by(BLOCK) {
-        (0..columns / BLOCK * BLOCK).step_by(BLOCK).for_each(|column| each(row, column));
-    }
-}
-
-/// Calls `each` for what [`turn`] leaves out.
-fn rest(kernels: &Kernels, [rows, columns]: [usize; 2], mut each: impl FnMut(usize, usize)) {
-    let whole_rows = if has_blocks(kernels.level) { rows / BLOCK * BLOCK } else { 0 };
     for row in 0..rows {
-        let first = if row < whole_rows { columns / BLOCK * BLOCK } else { 0 };
-        (first..columns).for_each(|column| each(row, column));
+        for column in if row < whole_rows { whole_columns } else { 0 }..columns {
+            out[column * stride + row] = source.numbers[row * source.stride + column] * scale;
+        }
     }
 }
 
@@ -85,19 +53,7 @@ unsafe fn block(from: *const f32, from_stride: usize, scale: f32, to: *mut f32, 
     // SAFETY: the caller answers for the rows.
     unsafe {
         let load = |row: usize| _mm256_mul_ps(_mm256_loadu_ps(from.add(row * from_stride)), _mm256_set1_ps(scale));
-        columns([load(0), load(1), load(2), load(3), load(4), load(5), load(6), load(7)], to, to_stride);
-    }
-}
-
-/// As [`block`], of numbers that are moved only.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe fn block_of_words(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
-    use std::arch::x86_64::*;
-    // SAFETY: as above.
-    unsafe {
-        let load = |row: usize| _mm256_loadu_ps(from.add(row * from_stride));
-        columns([load(0), load(1), load(2), load(3), load(4), load(5), load(6), load(7)], to, to_stride);
+        store_columns([load(0), load(1), load(2), load(3), load(4), load(5), load(6), load(7)], to, to_stride);
     }
 }
 
@@ -105,7 +61,7 @@ unsafe fn block_of_words(from: *const f32, from_stride: usize, to: *mut f32, to_
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn columns(rows: [std::arch::x86_64::__m256; 8], to: *mut f32, to_stride: usize) {
+unsafe fn store_columns(rows: [std::arch::x86_64::__m256; 8], to: *mut f32, to_stride: usize) {
     use std::arch::x86_64::*;
     // Pairs of rows are mixed by numbers, then by pairs of numbers, then by halves of registers.
     let a = [0, 2, 4, 6].map(|at| _mm256_unpacklo_ps(rows[at], rows[at + 1]));
@@ -125,6 +81,3 @@ unsafe fn columns(rows: [std::arch::x86_64::__m256; 8], to: *mut f32, to_stride:
 
 #[cfg(not(target_arch = "x86_64"))]
 unsafe fn block(_: *const f32, _: usize, _: f32, _: *mut f32, _: usize) {}
-
-#[cfg(not(target_arch = "x86_64"))]
-unsafe fn block_of_words(_: *const f32, _: usize, _: *mut f32, _: usize) {}
