@@ -223,8 +223,8 @@ unsafe fn wide_rows<const N: usize>(tile: &Tile, first: usize, wide: &[u64]) {
                 _mm256_storeu_si256(whole[row].as_mut_ptr().add(8 * block).cast(), ordered);
             }
         }
-        for row in 0..N {
-            let halves = std::array::from_fn(|at| _mm256_loadu_si256(whole[row].as_ptr().add(8 * at).cast()));
+        for (row, whole) in whole.iter().enumerate() {
+            let halves = std::array::from_fn(|at| _mm256_loadu_si256(whole.as_ptr().add(8 * at).cast()));
             store_scaled(tile, first + row, halves);
         }
     }

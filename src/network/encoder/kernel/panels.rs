@@ -11,8 +11,6 @@ use super::tile::{PANEL, STEP_BYTES};
 #[derive(Debug)]
 pub(in crate::network::encoder) struct Panels {
     pub(super) format: Format,
-    /// Numbers of a row that meets the weights.
-    pub inputs: usize,
     /// Numbers of a row that comes out.
     pub outputs: usize,
     /// Words of a column.
@@ -42,7 +40,6 @@ impl Panels {
         let count = outputs.div_ceil(PANEL);
         let mut panels = Panels {
             format,
-            inputs,
             outputs,
             words,
             data: Aligned::zeros(count * words * PANEL),

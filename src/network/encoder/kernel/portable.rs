@@ -10,8 +10,8 @@ use super::vector::fused;
 unsafe fn store(tile: &Tile, row: usize, sums: &[f32; PANEL]) {
     // SAFETY: the tile's bias has 32 numbers, its output `columns` in each of its rows.
     unsafe {
-        for column in 0..tile.columns {
-            *tile.out.add(row * tile.out_stride + column) = sums[column] + *tile.bias.add(column);
+        for (column, sum) in sums.iter().enumerate().take(tile.columns) {
+            *tile.out.add(row * tile.out_stride + column) = sum + *tile.bias.add(column);
         }
     }
 }
@@ -102,8 +102,8 @@ pub(super) unsafe fn store_scaled(tile: &Tile, row: usize, sums: &[i32; PANEL]) 
     // SAFETY: the scales have one number a row or 32 numbers, as the tile states.
     unsafe {
         let (zero, scale) = (*scales.row_zeros.add(row), *scales.row_scales.add(row));
-        for column in 0..tile.columns {
-            let whole = sums[column] - zero * *scales.column_totals.add(column);
+        for (column, sum) in sums.iter().enumerate().take(tile.columns) {
+            let whole = sum - zero * *scales.column_totals.add(column);
             let number = fused(whole as f32, scale * *scales.column_scales.add(column), *tile.bias.add(column));
             *tile.out.add(row * tile.out_stride + column) = number;
         }

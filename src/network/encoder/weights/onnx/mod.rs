@@ -145,7 +145,7 @@ impl<'file> Found<'file> {
             _ => None,
         });
         let tables = tables.collect();
-        let outputs = last.into_iter().map(|last| last.map(|last| step::path(&trace.steps, last, |name| *name)));
+        let outputs = last.into_iter().map(|last| last.map(|last| path(&trace.steps, last, |name| *name)));
         Ok(Self { outputs: outputs.collect(), tables, uses: trace.uses, read: trace.read })
     }
 
