@@ -8,7 +8,7 @@ use super::tile::{ROW_BLOCK, STEP_BYTES};
 use super::{Format, Gang, Kernels};
 
 /// Rows that are one unit of work.
-const ROWS_PER_UNIT: usize = 16;
+const ROWS_PER_UNIT: usize = 4;
 
 /// Rows, each a multiple of 64 bytes long and filled up with zeros.
 #[derive(Debug)]

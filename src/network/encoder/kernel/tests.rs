@@ -36,13 +36,15 @@ impl Numbers {
 }
 
 /// Kinds of numbers in rows.
-const ODD: [&[f32]; 5] = [
+const ODD: [&[f32]; 6] = [
     &[],
     &[0.0, -0.0, 1e-40, -1e-40, f32::MIN_POSITIVE, -1e-45, 1e-30, -1e-30],
     &[3e38, -3e38, 1e20, -1e20, 88.1, -88.1, 87.3, -87.3, 5.2, -5.2],
     &[f32::INFINITY, f32::NEG_INFINITY, f32::MAX],
     // One that signals, and one whose bits say more.
     &[f32::NAN, -f32::NAN, f32::from_bits(0x7f80_0001), f32::from_bits(0xffc1_2345)],
+    // Adding to these bits to round them makes a zero of them.
+    &[f32::from_bits(0x7fff_ffff), f32::from_bits(0xffff_ffff)],
 ];
 const FUNCTIONS: [Activation; 5] =
     [Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu, Activation::Tanh];

@@ -51,6 +51,8 @@ fn upper_halves(numbers: float32x4_t) -> uint16x4_t {
     let bits = vreinterpretq_u32_f32(numbers);
     let odd = vmvnq_u32(vceqq_f32(numbers, numbers));
     let bits = vorrq_u32(bits, vandq_u32(odd, vdupq_n_u32(0x0040_0000)));
+    // No carry into the upper half of a NaN.
+    let bits = vbicq_u32(bits, vandq_u32(odd, vdupq_n_u32(0xffff)));
     let last = vandq_u32(vshrq_n_u32::<16>(bits), vdupq_n_u32(1));
     let sum = vaddq_u32(bits, vaddq_u32(last, vdupq_n_u32(0x7fff)));
     vshrn_n_u32::<16>(sum)

@@ -183,6 +183,6 @@ pub(super) fn fused(a: f32, b: f32, c: f32) -> f32 {
 /// Bits whose upper half is the number rounded. A NaN whose upper half were that of infinity keeps a bit.
 #[inline(always)]
 fn rounded(bits: u32) -> u32 {
-    let kept = if bits & 0x7fff_ffff > 0x7f80_0000 { bits | 0x0040_0000 } else { bits };
+    let kept = if bits & 0x7fff_ffff > 0x7f80_0000 { (bits | 0x0040_0000) & 0xffff_0000 } else { bits };
     kept.wrapping_add(0x7fff + ((kept >> 16) & 1))
 }

@@ -51,6 +51,8 @@ unsafe fn upper_halves(numbers: __m256) -> __m256i {
         let bits = _mm256_castps_si256(numbers);
         let odd = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_UNORD_Q>(numbers, numbers));
         let bits = _mm256_or_si256(bits, _mm256_and_si256(odd, _mm256_set1_epi32(0x0040_0000)));
+        // No carry into the upper half of a NaN.
+        let bits = _mm256_andnot_si256(_mm256_and_si256(odd, _mm256_set1_epi32(0xffff)), bits);
         let last = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
         let sum = _mm256_add_epi32(bits, _mm256_add_epi32(last, _mm256_set1_epi32(0x7fff)));
         _mm256_srli_epi32::<16>(sum)
@@ -212,6 +214,8 @@ unsafe impl Vector for Sixteen {
             let bits = _mm512_castps_si512(self.0);
             let odd = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0);
             let bits = _mm512_mask_or_epi32(bits, odd, bits, _mm512_set1_epi32(0x0040_0000));
+            // No carry into the upper half of a NaN.
+            let bits = _mm512_mask_and_epi32(bits, odd, bits, _mm512_set1_epi32(-65536));
             let last = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
             let sum = _mm512_add_epi32(bits, _mm512_add_epi32(last, _mm512_set1_epi32(0x7fff)));
             _mm256_storeu_si256(to.cast(), _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(sum)));
