@@ -21,7 +21,7 @@ before((t) => {
 async function embedTwice({ env = {}, repair = '' } = {}) {
   const code = `
 const failed = ({ name, code, message, cause }) => ({ name, code, message, cause: cause?.message })
-const call = () => require('vecrank').embed('a').then((vector) => vector.length, failed)
+const call = () => require('vecrank').embed('a', { load: { engine: 'graph' } }).then((vector) => vector.length, failed)
 call().then(async (first) => { ${repair}; console.log(JSON.stringify([first, await call()])) })`
   const { stdout } = await scratch.run(process.execPath, ['--eval', code], { env: { ...OFFLINE, ...env } })
   return JSON.parse(stdout.trim().split('\n').at(-1))
