@@ -20,7 +20,7 @@ const libraries = {
   },
   async vecrank() {
     const { Embedder } = await import('vecrank')
-    const embedder = new Embedder(`${folder}/${model}`, { dtype })
+    const embedder = new Embedder(`${folder}/${model}`, { engine: 'graph', dtype })
     return async (text) => Array.from(await embedder.embed(text))
   },
 }
