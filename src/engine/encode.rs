@@ -54,6 +54,11 @@ pub(super) struct Call<H> {
 }
 
 impl<H: Head> Call<H> {
+    /// How many tokens its rows have.
+    pub fn tokens(&self) -> usize {
+        self.rows.iter().map(|row| row.ids.len()).sum()
+    }
+
     /// # Errors
     /// Those of [`Tokenizer::reader`].
     pub fn new(engine: Arc<Engine>, request: Request<H>, admission: Admission) -> Result<Self> {

@@ -12,6 +12,7 @@ use super::{Engine, lock};
 use crate::error::{Error, Result};
 use crate::panic::caught;
 use crate::scheduler::{Stage, Step};
+use crate::tokenizer::TokenRow;
 
 /// Calls that wait.
 #[derive(Default)]
@@ -37,7 +38,7 @@ impl Pool {
         let mut waiting = lock(&self.waiting);
         let (mut taken, mut tokens) = (Vec::new(), 0);
         while let Some(call) = waiting.front() {
-            let more: usize = call.rows().iter().map(|row| row.ids.len()).sum();
+            let more = call.tokens();
             if !taken.is_empty() && tokens + more > most {
                 break;
             }
@@ -80,39 +81,27 @@ impl Stage for Place {
 /// Runs calls together, and ends each.
 fn run(engine: &Engine, calls: &[Arc<dyn SmallCall>]) {
     calls.iter().for_each(|call| call.begin());
+    let rows: Vec<Vec<&TokenRow>> = calls.iter().map(|call| call.rows()).collect();
+    let all = rows.concat();
     let mut outcomes: Vec<Result<()>> = Vec::new();
-    let rows: Vec<_> = calls.iter().flat_map(|call| call.rows()).collect();
     let together = caught(|| {
-        if rows.is_empty() {
+        if all.is_empty() {
+            outcomes.extend(calls.iter().map(|_| Ok(())));
             return Ok(());
         }
-        engine.run(&rows, &mut |output| {
+        engine.run(&all, &mut |output| {
             let mut first = 0;
-            for call in calls {
+            for (call, rows) in calls.iter().zip(&rows) {
                 outcomes.push(call.read(output, first));
-                first += call.rows().len();
+                first += rows.len();
             }
             Ok(())
         })
     });
-    match together {
+    match (together, calls) {
+        (Ok(()), _) => calls.iter().zip(outcomes).for_each(|(call, outcome)| call.finish(outcome)),
+        (Err(error), [call]) => call.finish(Err(error)),
         // What ends the run is of one call's tokens: the others run without it.
-        Err(_) if calls.len() > 1 => {
-            for call in calls {
-                run(engine, std::slice::from_ref(call));
-            }
-        }
-        Err(error) => {
-            let mut error = Some(error);
-            for call in calls {
-                call.finish(error.take().map_or(Ok(()), Err));
-            }
-        }
-        Ok(()) => {
-            outcomes.resize_with(calls.len(), || Ok(()));
-            for (call, outcome) in calls.iter().zip(outcomes) {
-                call.finish(outcome);
-            }
-        }
+        (Err(_), _) => calls.iter().for_each(|call| run(engine, std::slice::from_ref(call))),
     }
 }

@@ -30,7 +30,7 @@ impl<H: Head> RunStage<H> {
         let engine = call.engine.clone();
         let lengths: Vec<usize> = call.rows.iter().map(|row| row.ids.len()).collect();
         if let Some(admission) = lock(&call.admission).as_mut() {
-            admission.set_tokens(lengths.iter().sum());
+            admission.set_tokens(call.tokens());
         }
         let batches = engine.network.plan(&lengths);
         let numbers = vec![0.0; call.head.width() * call.rows.len()];
@@ -72,13 +72,9 @@ impl<H: Head> RunStage<H> {
     }
 
     fn output(&self, numbers: Vec<f32>) -> Result<H::Output> {
-        let rows = &self.call.rows;
         self.call.head.finish(
             numbers,
-            Counted {
-                tokens: rows.iter().map(|row| row.ids.len()).sum(),
-                truncated: rows.iter().map(|row| row.truncated).collect(),
-            },
+            Counted { tokens: self.call.tokens(), truncated: self.call.rows.iter().map(|row| row.truncated).collect() },
         )
     }
 }
@@ -112,8 +108,10 @@ impl<H: Head> Stage for RunStage<H> {
 
 /// A call of one batch at most, which may run together with others.
 pub(super) trait SmallCall: Send + Sync {
-    /// The tokens of its rows that have any.
+    /// The rows that have tokens.
     fn rows(&self) -> Vec<&TokenRow>;
+    /// How many tokens they have.
+    fn tokens(&self) -> usize;
     /// The call's run begins: it does not wait any more.
     fn begin(&self);
     /// Takes what its rows gave, of which the first stands at `first` of the output.
@@ -130,6 +128,10 @@ pub(super) trait SmallCall: Send + Sync {
 impl<H: Head> SmallCall for RunStage<H> {
     fn rows(&self) -> Vec<&TokenRow> {
         self.batches.first().map(|batch| self.rows(batch)).unwrap_or_default()
+    }
+
+    fn tokens(&self) -> usize {
+        self.call.tokens()
     }
 
     fn begin(&self) {

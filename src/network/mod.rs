@@ -2,6 +2,7 @@
 
 pub mod encoder;
 pub mod graph;
+mod rows;
 
 use std::ops::Range;
 
@@ -165,7 +166,7 @@ impl Network {
     pub fn plan(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
         match &self.runs {
             Runs::Graph(graph) => graph.plan(lengths),
-            Runs::Encoder(_) => encoder::groups(lengths),
+            Runs::Encoder(_) => rows::longest_first(lengths, |_, _, tokens| tokens <= encoder::GROUP_TOKENS),
         }
     }
 

@@ -12,6 +12,7 @@ mod length;
 mod modality;
 mod modules;
 mod network;
+mod network_file;
 mod pooling;
 mod tokenizer;
 mod weights;
@@ -22,7 +23,8 @@ pub use activation::ActivationFunction;
 pub use classifier::{DeclaredActivation, ScoreSpec};
 pub use layers::{DenseSpec, LayerNormSpec, ModuleStep};
 pub use length::MaxLength;
-pub use network::{Choice, EngineKind, NetworkFile};
+pub use network::{Choice, EngineKind};
+pub use network_file::NetworkFile;
 pub use tokenizer::TokenizerSpec;
 pub(crate) use tokenizer::{added_tokens, steps};
 

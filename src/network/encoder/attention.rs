@@ -3,27 +3,23 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::kernel::{Aligned, Cell, Cells, Gang, Kernels, Strided, multiply, transpose};
+use super::kernel::{Aligned, Cell, Cells, Gang, Kernels, PANEL, Strided, multiply, transpose};
 use super::plan::Attention;
 use super::positions::{Angles, Relative};
 use super::weights::LoadedNorm;
 
 /// Queries that are worked on at a time.
 const BLOCK_ROWS: usize = 48;
-/// Columns that a product reads at a time.
-const PANEL: usize = 32;
 /// Rows that are one unit of work in what is done before.
 const ROWS_PER_UNIT: usize = 8;
 
-/// Where each text's rows are.
+/// Where texts are.
 #[derive(Clone, Copy)]
-pub(super) struct Texts<'a>(pub &'a [Range<usize>]);
-
-impl Texts<'_> {
-    /// Rows of all texts.
-    pub fn tokens(self) -> usize {
-        self.0.last().map_or(0, |last| last.end)
-    }
+pub(super) struct Texts<'a> {
+    /// Rows of each text, one text behind the other.
+    pub spans: &'a [Range<usize>],
+    /// The place of each row in its text.
+    pub places: &'a [usize],
 }
 
 /// A layer's attention.
@@ -55,8 +51,6 @@ impl Attend<'_> {
             return;
         }
         let Attention { heads, key_heads, head_size, .. } = *self.attention;
-        let mut places = vec![0; texts.tokens()];
-        texts.0.iter().for_each(|rows| rows.clone().enumerate().for_each(|(place, row)| places[row] = place));
         gang.split(projected, width * ROWS_PER_UNIT, |unit, rows| {
             for (at, row) in rows.chunks_exact_mut(width).enumerate() {
                 if let Some((query, key)) = self.norms {
@@ -65,7 +59,7 @@ impl Attend<'_> {
                     keys.chunks_exact_mut(key.width()).for_each(|part| key.apply(kernels, part));
                 }
                 if let Some(angles) = self.angles {
-                    let place = places[unit * ROWS_PER_UNIT + at];
+                    let place = texts.places[unit * ROWS_PER_UNIT + at];
                     let range = place * angles.half..(place + 1) * angles.half;
                     for head in row.chunks_exact_mut(head_size).take(heads + key_heads) {
                         kernels.rotate(head, &angles.cosines[range.clone()], &angles.sines[range.clone()]);
@@ -86,10 +80,10 @@ impl Attend<'_> {
         attended: &mut [f32],
     ) {
         let Attention { heads, head_size, .. } = *self.attention;
-        let cells = Cells::new(attended, heads * head_size, head_size, texts.0.len() * heads);
-        gang.each(texts.0.len() * heads, &|unit| {
-            let (rows, head) = (texts.0[unit / heads].clone(), unit % heads);
-            let cell = cells.take(unit, rows.clone(), head);
+        let cells = Cells::new(attended, heads * head_size, texts.spans, head_size);
+        gang.each(texts.spans.len() * heads, &|unit| {
+            let (text, head) = (unit / heads, unit % heads);
+            let (rows, cell) = (&texts.spans[text], cells.take(text, head));
             SCRATCH.with_borrow_mut(|scratch| {
                 self.head(kernels, scratch, &projected[rows.start * width..], width, rows.len(), head, cell);
             });

@@ -1,6 +1,6 @@
 //! The memory of a run, kept for the next one.
 
-use super::kernel::{Aligned, Format, Operand};
+use super::kernel::{Aligned, Format, Operand, PANEL};
 
 /// Numbers between the steps of a run.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Buffers {
 
 impl Buffers {
     /// Numbers behind the last one that may be read: products read whole panels.
-    pub const SLACK: usize = 64;
+    pub const SLACK: usize = PANEL;
 
     pub fn new(format: Format) -> Self {
         Buffers {

@@ -3,7 +3,7 @@
 use super::config::{Refusal, Understood};
 use super::plan::{Activation, Bias, HeadPool, HeadStep, Linear, Norm, NormKind, Norms, Plan};
 use super::positions;
-use super::weights::onnx::{Function, Index, OnnxWeights, Output, Step, path};
+use super::weights::onnx::{Function, Index, Input, Output, Step, path};
 use crate::network::OutputKind;
 
 /// How far numbers that exporters write may be from those of the plan, in parts of them: some calculate in 32 bits.
@@ -14,16 +14,17 @@ const CLOSE: f32 = 1e-5;
 pub(super) fn graph_uses_types(
     file: &str,
     plan: &Plan,
-    graph: &OnnxWeights<'_>,
+    inputs: &[Input],
+    outputs: &[Output],
     same: &dyn Fn(&str, &str) -> bool,
 ) -> Understood<bool> {
     let refuse = |reason: &str| Refusal::Unknown(format!("{file} {reason}"));
-    for input in &graph.inputs {
+    for input in inputs {
         if input.dims.iter().any(Option::is_some) {
             return Err(refuse(&format!("takes the input \"{}\" in one size only", input.name)));
         }
     }
-    let output = wanted(plan, &graph.outputs).ok_or_else(|| refuse("has no output of token vectors or logits"))?;
+    let output = wanted(plan, outputs).ok_or_else(|| refuse("has no output of token vectors or logits"))?;
     let steps = match &output.steps {
         Ok(steps) => steps,
         Err(refusal) => return Err(refuse(&format!("has a graph in which {}", refusal.reason))),

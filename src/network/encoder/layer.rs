@@ -107,11 +107,6 @@ impl LoadedLayer {
         })
     }
 
-    /// Bytes of the weights.
-    pub fn bytes(&self) -> usize {
-        [&self.inputs, &self.attention_output, &self.inner, &self.output].map(Panels::bytes).iter().sum()
-    }
-
     /// Takes the token vectors in `buffers.states` one layer further.
     pub fn run(&self, run: Run<'_>, buffers: &mut Buffers) {
         self.attend(run, buffers);
@@ -122,7 +117,7 @@ impl LoadedLayer {
 
     fn attend(&self, run: Run<'_>, buffers: &mut Buffers) {
         let Run { kernels, gang, texts, attention, positions, hidden } = run;
-        let rows = texts.tokens();
+        let rows = texts.places.len();
         let normed = before(run, &self.attention_norms, &buffers.states, &mut buffers.normed);
         buffers.operand.fill(kernels, gang, normed, hidden, hidden);
         let width = self.inputs.outputs;

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use ndarray::Array2;
 
+use crate::network::rows::longest_first;
 use crate::tokenizer::TokenRow;
 
 /// Orders `lengths` by size, longest first, and cuts the order into batches whose padded size (rows times the longest)
@@ -14,17 +15,8 @@ use crate::tokenizer::TokenRow;
 /// they have nothing to run.
 #[must_use]
 pub fn plan(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..lengths.len()).filter(|row| lengths[*row] > 0).collect();
-    order.sort_by_key(|row| (std::cmp::Reverse(lengths[*row]), *row));
-    let mut batches: Vec<Vec<usize>> = Vec::new();
-    for row in order {
-        match batches.last_mut() {
-            // Longest first: the batch's first row sets its width.
-            Some(batch) if (batch.len() + 1) * lengths[batch[0]] <= budget => batch.push(row),
-            _ => batches.push(vec![row]),
-        }
-    }
-    batches
+    // Longest first: the batch's first row sets its width.
+    longest_first(lengths, |longest, rows, _| rows * longest <= budget)
 }
 
 /// Rows padded to one width, each array `[batch, tokens]`.

@@ -31,6 +31,7 @@ pub use level::Level;
 pub(super) use operand::Operand;
 pub(super) use panels::{Panels, Source};
 pub(super) use product::{Cell, Cells, Strided, multiply, product};
+pub(super) use tile::PANEL;
 pub(super) use transpose::transpose;
 
 #[cfg(test)]

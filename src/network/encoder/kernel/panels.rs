@@ -112,9 +112,4 @@ impl Panels {
     pub(super) fn panel(&self, panel: usize) -> *const u32 {
         self.data[panel * self.words * PANEL..].as_ptr()
     }
-
-    /// Bytes in memory.
-    pub fn bytes(&self) -> usize {
-        size_of_val(&*self.data) + 4 * (self.bias.len() + self.scales.len() + self.totals.len())
-    }
 }

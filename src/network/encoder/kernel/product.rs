@@ -98,29 +98,33 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// A matrix in cells that several threads write to: some rows and some columns each.
+/// A matrix in cells that several threads write to: spans of rows by columns of one width.
 pub(in crate::network::encoder) struct Cells<'a> {
     numbers: Shared<'a, f32>,
+    spans: &'a [Range<usize>],
     stride: usize,
     width: usize,
     taken: Vec<AtomicBool>,
 }
 
 impl<'a> Cells<'a> {
-    /// Rows of `stride` numbers, in cells of `width` columns. `count` is how many cells will be taken at most.
-    pub fn new(numbers: &'a mut [f32], stride: usize, width: usize, count: usize) -> Self {
-        let taken = std::iter::repeat_with(AtomicBool::default).take(count).collect();
-        Cells { numbers: Shared::new(numbers), stride, width, taken }
+    /// Rows of `stride` numbers, in columns of `width`. The spans stand one behind the other.
+    pub fn new(numbers: &'a mut [f32], stride: usize, spans: &'a [Range<usize>], width: usize) -> Self {
+        let apart = spans.windows(2).all(|pair| pair[0].end <= pair[1].start);
+        let within = spans.iter().all(|span| span.start <= span.end && span.end * stride <= numbers.len());
+        assert!(apart && within, "spans of the matrix that do not overlap");
+        let taken = std::iter::repeat_with(AtomicBool::default).take(spans.len() * (stride / width)).collect();
+        Cells { numbers: Shared::new(numbers), spans, stride, width, taken }
     }
 
-    /// The cell number `number`: these rows, and the columns of `column`. Each number is given out once; `number` must belong to
-    /// these rows and this column alone.
-    pub fn take(&self, number: usize, rows: Range<usize>, column: usize) -> Cell<'_> {
-        let again = self.taken[number].swap(true, Ordering::Relaxed);
+    /// The cell of a span and a column, which is given out once.
+    pub fn take(&self, span: usize, column: usize) -> Cell<'_> {
+        let columns = self.stride / self.width;
+        assert!(column < columns, "a column of the matrix");
+        let again = self.taken[span * columns + column].swap(true, Ordering::Relaxed);
         assert!(!again, "a cell is taken once");
-        assert!((column + 1) * self.width <= self.stride, "a column of the matrix");
+        let rows = &self.spans[span];
         let first = self.numbers.at(rows.start * self.stride + column * self.width);
-        let _end = self.numbers.at(rows.end * self.stride);
         Cell { first, stride: self.stride, rows: rows.len(), columns: self.width, borrowed: PhantomData }
     }
 }

@@ -273,8 +273,9 @@ fn floats_that_lie_in_longer_rows_are_multiplied_and_turned() {
         let (left, right) = (Strided { numbers: &a, stride: a_stride }, Strided { numbers: &b, stride: b_stride });
         for kernels in levels() {
             let mut out = vec![12345.0; rows * out_stride];
-            let cells = Cells::new(&mut out, out_stride, columns, 1);
-            multiply(&kernels, left, right, inner, &mut cells.take(0, 0..rows, 0));
+            let span = 0..rows;
+            let cells = Cells::new(&mut out, out_stride, std::slice::from_ref(&span), columns);
+            multiply(&kernels, left, right, inner, &mut cells.take(0, 0));
             for (row, got) in out.chunks(out_stride).enumerate() {
                 assert!(got[columns..] == [12345.0; 2], "{kernels:?}: written outside");
                 for (column, got) in got[..columns].iter().enumerate() {
