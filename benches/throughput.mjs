@@ -10,7 +10,7 @@ import os from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { Embedder, Reranker, cosineSimilarity } from 'vecrank'
-import { timed } from './timed.mjs'
+import { watched } from './watched.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -41,7 +41,7 @@ function load() {
 /** The best of some rounds, as other work on the machine only ever makes one slower; and the worst delay of all of them. */
 async function measure(name, count, work) {
   const results = []
-  for (let round = 0; round < rounds; round++) results.push(await timed(work))
+  for (let round = 0; round < rounds; round++) results.push(await watched(work))
   const best = Math.min(...results.map(({ ms }) => ms))
   const speeds = results.map(({ ms }) => (count / ms) * 1000)
   console.log(
@@ -65,7 +65,7 @@ if (!values['no-fp32'] && values.model === undefined) {
 
 for (const [model, dtype] of models) {
   const embedder = new Embedder(model, { dtype, threads })
-  const loading = await timed(() => embedder.load())
+  const loading = await watched(() => embedder.load())
   const info = await embedder.info()
   console.log(`${info.model} ${info.dtype}, ${info.dimensions} dimensions, ${info.maxLength} tokens, onnxruntime ${info.onnxruntime}; loaded in ${loading.ms.toFixed(0)} ms (loop max ${loading.most.toFixed(1)} ms)`)
 

@@ -7,7 +7,7 @@ import { performance } from 'node:perf_hooks'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adaptors } from './adaptors.mjs'
-import { watched } from './watched.mjs'
+import { watched } from '../watched.mjs'
 
 const spec = JSON.parse(process.argv[2])
 const sets = JSON.parse(readFileSync(spec.texts, 'utf8'))
