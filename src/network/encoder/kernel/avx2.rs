@@ -7,112 +7,61 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
+use super::block::kernel;
 use super::tile::{PANEL, Tile};
 
 /// Rows that are worked on together.
 const ROWS: usize = 6;
-/// Columns that are worked on together.
+/// Columns of a block: two registers.
 const COLUMNS: usize = 16;
 
-macro_rules! kernel {
-    ($(#[$meta:meta])* $name:ident, $features:literal, $sum:ty, $zero:expr, $load:expr, $word:expr, $step:expr, $store:expr) => {
-        $(#[$meta])*
-        #[target_feature(enable = $features)]
-        pub(super) unsafe fn $name(tile: &Tile) {
-            #[inline]
-            #[target_feature(enable = $features)]
-            unsafe fn rows<const N: usize>(tile: &Tile, first: usize) {
-                let mut all = [[$zero; 4]; N];
-                // SAFETY: steps, rows and columns are within what the tile states.
-                unsafe {
-                    for block in 0..PANEL / COLUMNS {
-                        let mut sums: [[$sum; 2]; N] = [[$zero; 2]; N];
-                        let mut b = tile.b.add(COLUMNS * block);
-                        let base = tile.a.add(first * tile.a_stride);
-                        let pointers: [*const u8; N] =
-                            std::array::from_fn(|row| base.wrapping_add(row * tile.a_stride));
-                        for step in 0..tile.words {
-                            let (left, right) = ($load(b), $load(b.add(8)));
-                            for row in 0..N {
-                                let word = $word(pointers[row].add(4 * step));
-                                sums[row][0] = $step(sums[row][0], word, left);
-                                sums[row][1] = $step(sums[row][1], word, right);
-                            }
-                            b = b.wrapping_add(tile.b_stride);
-                            // Without this LLVM moves sums to the stack.
-                            asm!("", options(nomem, nostack, preserves_flags));
-                        }
-                        for row in 0..N {
-                            all[row][2 * block] = sums[row][0];
-                            all[row][2 * block + 1] = sums[row][1];
-                        }
-                    }
-                    for row in 0..N {
-                        $store(tile, first + row, all[row]);
-                    }
-                }
-            }
-            for tile in tile.panels() {
-            let tile = &tile;
-            // SAFETY: as the caller states.
-            unsafe {
-                let mut first = 0;
-                while first + ROWS <= tile.rows {
-                    rows::<ROWS>(tile, first);
-                    first += ROWS;
-                }
-                match tile.rows - first {
-                    0 => {}
-                    1 => rows::<1>(tile, first),
-                    2 => rows::<2>(tile, first),
-                    3 => rows::<3>(tile, first),
-                    4 => rows::<4>(tile, first),
-                    _ => rows::<5>(tile, first),
-                }
-            }
-            }
-        }
-    };
-}
-
-/// The columns that the tile has, of 32 numbers.
+/// Writes a block's numbers, as far as the tile has its columns.
 #[inline]
-unsafe fn copy(tile: &Tile, row: usize, numbers: &[f32; PANEL]) {
-    // SAFETY: the output has so many columns.
-    unsafe { tile.out.add(row * tile.out_stride).copy_from_nonoverlapping(numbers.as_ptr(), tile.columns) };
-}
-
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn store(tile: &Tile, row: usize, sums: [__m256; 4]) {
-    let mut numbers = [0.0; PANEL];
-    // SAFETY: bias and `numbers` have 32 numbers.
+#[target_feature(enable = "avx2")]
+unsafe fn write(tile: &Tile, row: usize, block: usize, numbers: [__m256; 2]) {
+    let column = COLUMNS * block;
+    let place = tile.out.wrapping_add(row * tile.out_stride + column);
+    // SAFETY: the output has the columns that are written.
     unsafe {
-        for (at, sum) in sums.into_iter().enumerate() {
-            let number = _mm256_add_ps(sum, _mm256_loadu_ps(tile.bias.add(8 * at)));
-            _mm256_storeu_ps(numbers.as_mut_ptr().add(8 * at), number);
+        if column + COLUMNS <= tile.columns {
+            _mm256_storeu_ps(place, numbers[0]);
+            _mm256_storeu_ps(place.add(8), numbers[1]);
+        } else {
+            let mut all = [0.0; COLUMNS];
+            _mm256_storeu_ps(all.as_mut_ptr(), numbers[0]);
+            _mm256_storeu_ps(all.as_mut_ptr().add(8), numbers[1]);
+            place.copy_from_nonoverlapping(all.as_ptr(), tile.columns.saturating_sub(column));
         }
-        copy(tile, row, &numbers);
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn store_scaled(tile: &Tile, row: usize, sums: [__m256i; 4]) {
-    let (scales, mut numbers) = (&tile.scales, [0.0; PANEL]);
+unsafe fn store(tile: &Tile, row: usize, block: usize, sums: [__m256; 2]) {
+    // SAFETY: the bias has 32 numbers.
+    unsafe {
+        let bias = tile.bias.add(COLUMNS * block);
+        let low = _mm256_add_ps(sums[0], _mm256_loadu_ps(bias));
+        write(tile, row, block, [low, _mm256_add_ps(sums[1], _mm256_loadu_ps(bias.add(8)))]);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn store_scaled(tile: &Tile, row: usize, block: usize, sums: [__m256i; 2]) {
+    let scales = &tile.scales;
     // SAFETY: the scales have one number a row or 32 numbers.
     unsafe {
         let zero = _mm256_set1_epi32(*scales.row_zeros.add(row));
         let scale = _mm256_set1_ps(*scales.row_scales.add(row));
-        for (at, sum) in sums.into_iter().enumerate() {
-            let totals = _mm256_loadu_si256(scales.column_totals.add(8 * at).cast());
-            let whole = _mm256_sub_epi32(sum, _mm256_mullo_epi32(zero, totals));
-            let both = _mm256_mul_ps(scale, _mm256_loadu_ps(scales.column_scales.add(8 * at)));
-            let bias = _mm256_loadu_ps(tile.bias.add(8 * at));
-            let number = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), both, bias);
-            _mm256_storeu_ps(numbers.as_mut_ptr().add(8 * at), number);
-        }
-        copy(tile, row, &numbers);
+        let scaled = |half: usize| {
+            let column = COLUMNS * block + 8 * half;
+            let totals = _mm256_loadu_si256(scales.column_totals.add(column).cast());
+            let whole = _mm256_sub_epi32(sums[half], _mm256_mullo_epi32(zero, totals));
+            let both = _mm256_mul_ps(scale, _mm256_loadu_ps(scales.column_scales.add(column)));
+            _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), both, _mm256_loadu_ps(tile.bias.add(column)))
+        };
+        write(tile, row, block, [scaled(0), scaled(1)]);
     }
 }
 
@@ -120,6 +69,7 @@ kernel!(
     /// f32.
     float,
     "avx2,fma",
+    lanes: 8, rows: 6, 1, 2, 3, 4, 5;
     __m256,
     _mm256_setzero_ps(),
     |b: *const u32| _mm256_loadu_ps(b.cast()),
@@ -132,6 +82,7 @@ kernel!(
     /// bf16: two f32 products a step.
     half,
     "avx2,fma",
+    lanes: 8, rows: 6, 1, 2, 3, 4, 5;
     __m256,
     _mm256_setzero_ps(),
     |b: *const u32| _mm256_loadu_si256(b.cast()),
@@ -148,6 +99,7 @@ kernel!(
     /// 8 bits with AVX-VNNI, four a step.
     vnni_byte,
     "avx2,fma,avxvnni",
+    lanes: 8, rows: 6, 1, 2, 3, 4, 5;
     __m256i,
     _mm256_setzero_si256(),
     |b: *const u32| _mm256_loadu_si256(b.cast()),
@@ -224,8 +176,10 @@ unsafe fn wide_rows<const N: usize>(tile: &Tile, first: usize, wide: &[u64]) {
             }
         }
         for (row, whole) in whole.iter().enumerate() {
-            let halves = std::array::from_fn(|at| _mm256_loadu_si256(whole.as_ptr().add(8 * at).cast()));
-            store_scaled(tile, first + row, halves);
+            for block in 0..PANEL / COLUMNS {
+                let half = |at: usize| _mm256_loadu_si256(whole.as_ptr().add(COLUMNS * block + 8 * at).cast());
+                store_scaled(tile, first + row, block, [half(0), half(1)]);
+            }
         }
     }
 }

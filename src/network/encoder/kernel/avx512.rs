@@ -1,76 +1,13 @@
 //! Products with registers of 512 bits: f32, bf16 (AVX512_BF16) and 8 bits (AVX512_VNNI).
 //!
-//! A tile of twelve rows and 32 columns has 24 sums in registers, which leaves room for the weights of a step. LLVM keeps them
-//! there only if the loop over rows is unrolled, hence the arrays of a constant size.
+//! A block of twelve rows and 32 columns has 24 sums in registers, which leaves room for the weights of a step.
 
 #![allow(unsafe_code, reason = "kernels read and write through pointers; `Tile` states what they may touch")]
 
-use std::arch::asm;
 use std::arch::x86_64::*;
 
+use super::block::kernel;
 use super::tile::Tile;
-
-/// Rows that are worked on together.
-const ROWS: usize = 12;
-
-macro_rules! kernel {
-    ($(#[$meta:meta])* $name:ident, $features:literal, $sum:ty, $zero:expr, $load:expr, $word:expr, $step:expr, $store:expr) => {
-        $(#[$meta])*
-        #[target_feature(enable = $features)]
-        pub(super) unsafe fn $name(tile: &Tile) {
-            #[inline]
-            #[target_feature(enable = $features)]
-            unsafe fn rows<const N: usize>(tile: &Tile, first: usize) {
-                let mut sums: [[$sum; 2]; N] = [[$zero; 2]; N];
-                // SAFETY: steps and rows are within what the tile states.
-                unsafe {
-                    let mut b = tile.b;
-                    let base = tile.a.add(first * tile.a_stride);
-                    let pointers: [*const u8; N] = std::array::from_fn(|row| base.wrapping_add(row * tile.a_stride));
-                    for step in 0..tile.words {
-                        let (left, right) = ($load(b), $load(b.add(16)));
-                        for row in 0..N {
-                            let word = $word(pointers[row].add(4 * step));
-                            sums[row][0] = $step(sums[row][0], word, left);
-                            sums[row][1] = $step(sums[row][1], word, right);
-                        }
-                        b = b.wrapping_add(tile.b_stride);
-                        // Without this LLVM moves sums to the stack.
-                        asm!("", options(nomem, nostack, preserves_flags));
-                    }
-                    for row in 0..N {
-                        $store(tile, first + row, sums[row]);
-                    }
-                }
-            }
-            for tile in tile.panels() {
-            let tile = &tile;
-            // SAFETY: as the caller states.
-            unsafe {
-                let mut first = 0;
-                while first + ROWS <= tile.rows {
-                    rows::<ROWS>(tile, first);
-                    first += ROWS;
-                }
-                match tile.rows - first {
-                    0 => {}
-                    1 => rows::<1>(tile, first),
-                    2 => rows::<2>(tile, first),
-                    3 => rows::<3>(tile, first),
-                    4 => rows::<4>(tile, first),
-                    5 => rows::<5>(tile, first),
-                    6 => rows::<6>(tile, first),
-                    7 => rows::<7>(tile, first),
-                    8 => rows::<8>(tile, first),
-                    9 => rows::<9>(tile, first),
-                    10 => rows::<10>(tile, first),
-                    _ => rows::<11>(tile, first),
-                }
-            }
-            }
-        }
-    };
-}
 
 /// The lowest `columns` bits of two halves.
 #[inline]
@@ -122,18 +59,20 @@ kernel!(
     /// f32.
     float,
     "avx512f",
+    lanes: 16, rows: 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11;
     __m512,
     _mm512_setzero_ps(),
     |b: *const u32| _mm512_loadu_ps(b.cast()),
     |a: *const u8| _mm512_set1_ps(a.cast::<f32>().read_unaligned()),
     |sum, word, weights| _mm512_fmadd_ps(word, weights, sum),
-    store
+    |tile, row, _, sums| store(tile, row, sums)
 );
 
 kernel!(
     /// bf16, two a step. Denormal numbers count as 0.
     half,
     "avx512f,avx512bf16",
+    lanes: 16, rows: 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11;
     __m512,
     _mm512_setzero_ps(),
     |b: *const u32| _mm512_loadu_si512(b.cast()),
@@ -143,13 +82,14 @@ kernel!(
         std::mem::transmute::<__m512i, __m512bh>(word),
         std::mem::transmute::<__m512i, __m512bh>(weights)
     ),
-    store
+    |tile, row, _, sums| store(tile, row, sums)
 );
 
 kernel!(
     /// bf16 without an instruction for it: two f32 products a step.
     widened_half,
     "avx512f",
+    lanes: 16, rows: 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11;
     __m512,
     _mm512_setzero_ps(),
     |b: *const u32| _mm512_loadu_si512(b.cast()),
@@ -159,17 +99,18 @@ kernel!(
         let high = |bits| _mm512_castsi512_ps(_mm512_and_si512(bits, _mm512_set1_epi32(-65536)));
         _mm512_fmadd_ps(high(word), high(weights), _mm512_fmadd_ps(low(word), low(weights), sum))
     },
-    store
+    |tile, row, _, sums| store(tile, row, sums)
 );
 
 kernel!(
     /// 8 bits, four a step.
     byte,
     "avx512f,avx512vnni",
+    lanes: 16, rows: 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11;
     __m512i,
     _mm512_setzero_si512(),
     |b: *const u32| _mm512_loadu_si512(b.cast()),
     |a: *const u8| _mm512_set1_epi32(a.cast::<i32>().read_unaligned()),
     |sum, word, weights| _mm512_dpbusd_epi32(sum, word, weights),
-    store_scaled
+    |tile, row, _, sums| store_scaled(tile, row, sums)
 );

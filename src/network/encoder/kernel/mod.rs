@@ -22,6 +22,8 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod block;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 
