@@ -15,7 +15,7 @@ export declare class Model {
   /** `ModelInfo` as JSON, or an empty string once the handle is disposed. */
   info(): string
   /** What the user should read about the load. */
-  get warnings(): Array<string>
+  get warnings(): Array<Warning>
   /** Whether a new load would give this model: whether the files of its folder are those that were read. */
   isCurrent(): boolean
   /** UTF-16 units of each text to pass first. What follows is asked for where it is needed. */
@@ -82,6 +82,9 @@ export interface CountOutcome {
   error?: NativeError
 }
 
+/** The environment variables that `initialize` wants to know. */
+export declare function deviceVariables(): Array<string>
+
 /** Sum of products of two vectors of one length. */
 export declare function dot(a: Float32Array, b: Float32Array): number
 
@@ -143,6 +146,9 @@ export interface EmbedRequest {
   rows: RowsOf
 }
 
+/** What the machine has to run graphs with, as JSON: `{features, gpus, providers, onnxruntime}`. */
+export declare function hardware(): Promise<JsonOutcome>
+
 /** A model on the Hub, and the settings that lead to it. */
 export interface HubModel {
   /** `owner/name` */
@@ -170,8 +176,8 @@ export interface HubSettings {
 /** The environment variables that [`HubSettings`] may hold, in upper case. */
 export declare function hubVariables(): Array<string>
 
-/** Says where ONNX Runtime's library lies, by absolute path. The first call wins; nothing is opened yet. */
-export declare function initialize(library: string): void
+/** Says where ONNX Runtime and its providers may be. The first call wins; nothing is opened or looked for yet. */
+export declare function initialize(surroundings: Surroundings): void
 
 /** r" Of what answers with JSON. */
 export interface JsonOutcome {
@@ -200,6 +206,10 @@ export interface LoadOptions {
   file?: string
   engine?: string
   device?: string
+  fallback?: boolean
+  deviceId?: number
+  gpuMemoryLimit?: number
+  providers?: Array<Plugin>
   threads?: number
   maxLength?: number
   truncation?: string
@@ -255,6 +265,14 @@ export interface OrderOutcome {
   error?: NativeError
 }
 
+/** A plugin execution provider. */
+export interface Plugin {
+  name: string
+  /** Absolute. */
+  path: string
+  options: Record<string, string>
+}
+
 /** What to pull. */
 export interface PullRequest {
   model: HubModel
@@ -308,8 +326,30 @@ export interface ScoreRequest {
   rows: RowsOf
 }
 
+/** What the loader knows of its surroundings. */
+export interface Surroundings {
+  /** ONNX Runtime's library, absolute. */
+  library: string
+  /** Whether the user named it. */
+  isChosen: boolean
+  /** Folders of installed packages with an ONNX Runtime for GPUs. */
+  packages: Array<string>
+  /** The folder of what `vecrank runtime add` unpacked. */
+  runtimes?: string
+  cache?: string
+  home?: string
+  /** The environment variables of `deviceVariables()` that are set. */
+  variables: Record<string, string>
+}
+
 /** The `k` rows of a block of vectors with the highest cosine similarity to `query`, best first. */
 export declare function topK(query: Float32Array, vectors: Float32Array, k: number): Nearest
 
 /** The version of this build, so that packages of different versions are not mixed. */
 export declare function version(): string
+
+/** What the user should read, and the code of its kind. */
+export interface Warning {
+  code: string
+  text: string
+}

@@ -15,6 +15,7 @@ const { addon } = require('./lib/addon.js')
 const check = require('./lib/arguments.js')
 const { underSignal } = require('./lib/call.js')
 const { VecrankError, argumentError, expected, unwrap } = require('./lib/errors.js')
+const { hardware } = require('./lib/hardware.js')
 const { KIND, Model, assertUsable, opened, optionsOf } = require('./lib/model.js')
 const { countAll, embedAll, scoreAll } = require('./lib/request.js')
 const { isArray, isObject } = require('./lib/shape.js')
@@ -187,10 +188,6 @@ function topK(query, vectors, k) {
 }
 
 // ---------- what a later version brings -------------------------------------------------------------------------------
-
-async function hardware() {
-  throw argumentError('hardware() is not in this version of vecrank.')
-}
 
 async function pipeline() {
   throw argumentError('pipeline() is not in this version of vecrank. Use Embedder or embed() for embeddings, Reranker or rerank() for ranking.')

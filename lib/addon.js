@@ -16,6 +16,7 @@ const { VecrankError } = require('./errors.js')
 const { exists } = require('./exists.js')
 const { onnxruntime } = require('./onnxruntime.js')
 const { onDisk, platform } = require('./platform.js')
+const { surroundings } = require('./surroundings.js')
 const { version } = require('../package.json')
 
 /** ONNX Runtime's library as a build from source puts it beside the addon. */
@@ -29,7 +30,7 @@ function addon() {
     assertFolder()
     const name = platform()
     const { binding, shipped } = open(name)
-    binding.initialize(onnxruntime(name, shipped))
+    binding.initialize(surroundings(binding.deviceVariables(), onnxruntime(name, shipped)))
     loaded = binding
   }
   return loaded

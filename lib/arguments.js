@@ -5,6 +5,8 @@
  * runs once, and what is left behind this file is known to be of the right type. Options are tables of checks, one line each.
  */
 
+const { resolve } = require('node:path')
+const { fileURLToPath } = require('node:url')
 const { isFloat32Array, isSharedArrayBuffer } = require('node:util/types')
 const { VecrankError, expected } = require('./errors.js')
 const { isArray, isObject } = require('./shape.js')
@@ -52,9 +54,25 @@ const secret = (value, path) => {
   if (typeof value !== 'string' || value === '') throw expected('a non-empty string', path, '(not shown)')
   return value
 }
-const device = (value, path) => {
-  if (value === 'auto' || value === 'cpu') return value
-  throw expected('"auto" or "cpu" (other devices are not in this version)', path, value)
+/** Names that stand for a choice, or for what no plugin can be. */
+const RESERVED = ['auto', 'gpu', 'cpu']
+const providers = (value, path) => {
+  const names = new Set()
+  return items(value, path, 'an array of {name, path, options} objects', (given, where) => {
+    const { name, path: library, options = {} } = read(given, { name: nonEmpty, path: libraryPath, options: strings }, where)
+    if (name === undefined || RESERVED.includes(name) || names.has(name)) {
+      throw expected(`a name of its own (not ${RESERVED.join(', ')}, nor that of another)`, `${where}.name`, name)
+    }
+    if (library === undefined) throw expected('the path of a library', `${where}.path`, library)
+    names.add(name)
+    return { name, path: library, options }
+  })
+}
+/** A library's path: as it is in the file system, or as a file: URL. */
+const libraryPath = (value, path) => {
+  if (isObject(value) && typeof value.href === 'string' && value.href.startsWith('file:')) return fileURLToPath(value.href)
+  const text = nonEmpty(value, path)
+  return /^file:\/\//i.test(text) ? fileURLToPath(text) : resolve(text)
 }
 /** Known by its shape: one from another realm, or of a library, is as good as the platform's. */
 const signal = (value, path) => {
@@ -66,9 +84,9 @@ const signal = (value, path) => {
   if (!fits) throw expected('an AbortSignal', path, value)
   return value
 }
-const prompts = (value, path) => {
+const strings = (value, path) => {
   if (!isObject(value) || isArray(value)) throw expected('an object of strings', path, value)
-  // In one order, so that equal prompts make equal instances.
+  // In one order, so that equal objects make equal instances.
   return Object.fromEntries(Object.keys(value).sort().map((name) => [name, text(value[name], `${path}.${name}`)]))
 }
 const queue = (value, path) => read(value, { maxCalls: whole(1, LARGEST), maxTokens: whole(1, LARGEST) }, path)
@@ -98,7 +116,7 @@ const RERANKER_LOAD = {
   dtype: oneOf('auto', 'fp32', 'bf16', 'fp16', 'q8', 'int8', 'uint8', 'q4', 'q4f16', 'bnb4'),
   file: nonEmpty,
   engine: oneOf('auto', 'graph', 'encoder'),
-  device,
+  device: oneOf('auto', 'gpu', 'cpu', 'cuda', 'tensorrt', 'dml', 'coreml', 'webgpu', 'openvino'),
   threads: whole(1, 1024),
   maxLength: COUNT,
   truncation: TRUNCATION,
@@ -113,12 +131,12 @@ const RERANKER_LOAD = {
   refresh: flag,
   lock: nonEmpty,
   onDownload: callback,
-  fallback: later,
-  deviceId: later,
-  gpuMemoryLimit: later,
-  providers: later,
+  fallback: flag,
+  deviceId: whole(0, LARGEST),
+  gpuMemoryLimit: positive,
+  providers,
 }
-const EMBEDDER_LOAD = { ...RERANKER_LOAD, pooling: POOLING, normalize: flag, prompts }
+const EMBEDDER_LOAD = { ...RERANKER_LOAD, pooling: POOLING, normalize: flag, prompts: strings }
 const SCORE = { maxLength: COUNT, truncation: TRUNCATION, signal, timeoutMs: later, priority: later }
 const RERANK = { ...SCORE, topK: positive, returnDocuments: flag, activation: oneOf('none', 'sigmoid', 'default'), overflow: later }
 const STREAM = {

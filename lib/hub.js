@@ -6,9 +6,9 @@
  */
 
 const fs = require('node:fs')
-const os = require('node:os')
 const path = require('node:path')
 const { addon } = require('./addon.js')
+const { homeFolder } = require('./data.js')
 const { VecrankError } = require('./errors.js')
 const { exists } = require('./exists.js')
 
@@ -27,15 +27,6 @@ function hubSettings({ cacheDir, endpoint, token, offline }) {
     }
   }
   return { variables, home: homeFolder(), cacheDir: cacheDir && path.resolve(cacheDir), endpoint, token, offline }
-}
-
-/** Absent for a user without one, as in many containers. */
-function homeFolder() {
-  try {
-    return os.homedir() || undefined
-  } catch {
-    return undefined
-  }
 }
 
 /** What the addon takes as `HubModel`. */

@@ -115,7 +115,7 @@ class Model {
       throw failure.error
     }
     const native = unwrap(outcome)
-    for (const warning of native.warnings) process.emitWarning(warning, { type: 'VecrankWarning', code: 'VECRANK_HUB' })
+    for (const { code, text } of native.warnings) process.emitWarning(text, { type: 'VecrankWarning', code })
     warnOfAssumptions(JSON.parse(native.info()))
     return native
   }

@@ -15,19 +15,19 @@ const FOLDERS = ['/usr/lib', '/usr/local/lib', '/lib']
 /**
  * @param {string} platform as in `platform.js`
  * @param {string | undefined} shipped the library that came with the addon
- * @returns {string} an absolute path; throws `ERR_RUNTIME`
+ * @returns {{ library: string, isChosen: boolean }} an absolute path, and whether the user named it; throws `ERR_RUNTIME`
  */
 function onnxruntime(platform, shipped, folders = FOLDERS) {
   const chosen = process.env.VECRANK_ONNXRUNTIME
   if (chosen) {
-    if (path.isAbsolute(chosen)) return chosen
+    if (path.isAbsolute(chosen)) return { library: chosen, isChosen: true }
     // A relative path would let the working folder decide which native code runs.
     throw new VecrankError('ERR_RUNTIME', `VECRANK_ONNXRUNTIME is ${JSON.stringify(chosen)}; it must be the absolute path of ONNX Runtime's library.`)
   }
-  if (shipped !== undefined) return shipped
+  if (shipped !== undefined) return { library: shipped, isChosen: false }
   for (const folder of folders) {
     const library = newestIn(folder)
-    if (library !== undefined) return library
+    if (library !== undefined) return { library, isChosen: false }
   }
   throw new VecrankError(
     'ERR_RUNTIME',

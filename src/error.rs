@@ -87,6 +87,16 @@ pub enum Error {
         source: Option<Source>,
     },
 
+    /// The device that was asked for cannot be used.
+    #[error("{message}")]
+    Device {
+        /// Which one, what is missing, and the next step.
+        message: String,
+        /// What the system or ONNX Runtime said.
+        #[source]
+        source: Option<Source>,
+    },
+
     /// A text has more tokens than the limit and `truncation` is `'error'`.
     #[error("{0}")]
     TooLong(String),
@@ -132,6 +142,7 @@ impl Error {
             Error::ModelUnsupported(_) => "ERR_MODEL_UNSUPPORTED",
             Error::ModelInvalid { .. } => "ERR_MODEL_INVALID",
             Error::Runtime { .. } => "ERR_RUNTIME",
+            Error::Device { .. } => "ERR_DEVICE",
             Error::TooLong(_) => "ERR_TOO_LONG",
             Error::Numeric(_) => "ERR_NUMERIC",
             Error::Overloaded(_) => "ERR_OVERLOADED",

@@ -112,6 +112,41 @@ words! {
 }
 
 words! {
+    /// What a model runs on.
+    Device, "device" {
+        /// The best that really works here, the CPU last.
+        Auto = "auto",
+        /// The best GPU that works here.
+        Gpu = "gpu",
+        /// The processor.
+        Cpu = "cpu",
+        /// NVIDIA, by ONNX Runtime's CUDA provider.
+        Cuda = "cuda",
+        /// NVIDIA, by TensorRT; what it does not take runs by CUDA.
+        TensorRt = "tensorrt",
+        /// Any GPU on Windows, by DirectML.
+        Dml = "dml",
+        /// Apple's, by Core ML.
+        CoreMl = "coreml",
+        /// Any GPU, by the plugin provider of WebGPU.
+        WebGpu = "webgpu",
+        /// Intel's processors, by the plugin provider of OpenVINO.
+        OpenVino = "openvino",
+    }
+}
+
+/// A plugin execution provider: a library that ONNX Runtime opens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Plugin {
+    /// The device that it is, as [`Device`] writes it, or a name of its own.
+    pub name: String,
+    /// The library, absolute.
+    pub path: std::path::PathBuf,
+    /// Options of the provider, as it names them.
+    pub options: BTreeMap<String, String>,
+}
+
+words! {
     /// What happens to a text with more tokens than the limit.
     Truncation, "truncation" {
         /// The end is cut off.
@@ -195,6 +230,16 @@ pub struct LoadOptions {
     pub file: Option<String>,
     /// What runs the network. Default [`EngineOption::Auto`].
     pub engine: EngineOption,
+    /// What it runs on. Default [`Device::Auto`].
+    pub device: Device,
+    /// Whether a device that is asked for by name may be replaced by the CPU. Default: no.
+    pub fallback: bool,
+    /// Which one of several devices of a kind. Default: the provider's first.
+    pub device_id: Option<u32>,
+    /// Bytes of a GPU's memory that this model may use. Default: three quarters of what is free.
+    pub gpu_memory_limit: Option<u64>,
+    /// Plugin execution providers; tried before the platform's.
+    pub providers: Vec<Plugin>,
     /// Threads that run inference. Default: the CPUs that this process may use.
     pub threads: usize,
     /// Tokens a text (or pair) may have. Default: the repository's rule.
@@ -225,6 +270,11 @@ impl LoadOptions {
             dtype: DType::Auto,
             file: None,
             engine: EngineOption::Auto,
+            device: Device::Auto,
+            fallback: false,
+            device_id: None,
+            gpu_memory_limit: None,
+            providers: Vec::new(),
             threads: available_threads(),
             max_length: None,
             truncation: None,

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::files::ModelFolder;
 use crate::hub::{self, Lends, LockFile, Pin, Pins, Request};
 use crate::loading::Loading;
-use crate::network::Network;
+use crate::network::{Network, Placement};
 use crate::options::{LoadOptions, Product};
 use crate::spec::{HeadSpec, ModuleStep, product_of};
 
@@ -67,7 +67,7 @@ pub fn pull(
     let read = || {
         let product = product.map_or_else(|| product_of(&folder), Ok)?;
         let options = LoadOptions { product, ..options };
-        let spec = Network::spec(&folder, &options)?;
+        let spec = Network::spec(&folder, &options, &Placement::cpu())?;
         Network::fetch(&folder, &spec)?;
         if let HeadSpec::Embedding(head) = &spec.head {
             for step in head.token_layers.iter().chain(&head.steps) {

@@ -18,11 +18,11 @@ use self::pool::Pool;
 use crate::error::{Error, Result};
 use crate::files::ModelFolder;
 use crate::head::Layers;
-use crate::network::{Gang, Network, OutputKind, RunOutput, Team};
+use crate::network::{Gang, Network, OutputKind, Placement, RunOutput, Team};
 use crate::options::{LoadOptions, Truncation};
 use crate::reply::Reply;
 use crate::scheduler::{QueueLimits, Scheduler};
-use crate::spec::{EngineKind, HeadSpec, ModelSpec, NetworkFile};
+use crate::spec::{HeadSpec, ModelSpec, NetworkFile};
 use crate::tokenizer::{Limit, TokenRow, Tokenizer};
 
 /// A loaded model.
@@ -60,7 +60,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::load`], and those of fetching.
     pub fn load_from(folder: &ModelFolder, options: LoadOptions) -> Result<Self> {
-        let mut spec = Network::spec(folder, &options)?;
+        let placement = Placement::find(&options)?;
+        let mut spec = Network::spec(folder, &options, &placement)?;
         let (token_layers, layers) = match &spec.head {
             HeadSpec::Embedding(head) => {
                 (Layers::load(folder, &head.token_layers)?, Layers::load(folder, &head.steps)?)
@@ -70,12 +71,12 @@ impl Engine {
         let tokenizer = Tokenizer::load(&spec.tokenizer)?;
         // Nobody else reads it, and a large vocabulary is tens of megabytes.
         spec.tokenizer.json = Arc::default();
-        let network = Network::load(folder, &spec, &options)?;
+        let network = Network::load(folder, &spec, &options, placement)?;
         if let Some(length) = network.fixed_length() {
             spec.max_length = spec.max_length.within(length, &options, &network.file().relative)?;
         }
         let limits = QueueLimits { calls: options.queue_calls, tokens: options.queue_tokens };
-        let scheduler = Scheduler::start(options.threads, limits)?;
+        let scheduler = Scheduler::start(options.threads, limits, network.runs_at_once())?;
         let mut engine = Engine {
             spec,
             options,
@@ -92,22 +93,16 @@ impl Engine {
         Ok(engine)
     }
 
+    /// What runs the network, and where.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// What the network was read from.
     #[must_use]
     pub fn file(&self) -> &NetworkFile {
         self.network.file()
-    }
-
-    /// What runs the network.
-    #[must_use]
-    pub fn engine_kind(&self) -> EngineKind {
-        self.network.kind()
-    }
-
-    /// The instruction set that the encoder uses; `None` where ONNX Runtime chooses.
-    #[must_use]
-    pub fn instructions(&self) -> Option<&'static str> {
-        self.network.instructions()
     }
 
     /// What the network gives.
@@ -197,7 +192,7 @@ impl Engine {
 
     /// Runs rows together, on all workers that have nothing else to do.
     fn run(&self, rows: &[&TokenRow], read: &mut dyn FnMut(&RunOutput<'_>) -> Result<()>) -> Result<()> {
-        if !self.network.packs() || !self.scheduler.has_idle_workers() {
+        if !self.network.takes_help() || !self.scheduler.has_idle_workers() {
             return self.network.run(rows, Gang::solo(), read);
         }
         let team = Team::new(self.options.threads);

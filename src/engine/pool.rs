@@ -76,6 +76,10 @@ impl Stage for Place {
     fn is_cancelled(&self) -> bool {
         false
     }
+
+    fn is_run(&self) -> bool {
+        true
+    }
 }
 
 /// Runs calls together, and ends each.

@@ -104,6 +104,10 @@ impl<H: Head> Stage for RunStage<H> {
     fn is_cancelled(&self) -> bool {
         self.call.ticket.is_cancelled()
     }
+
+    fn is_run(&self) -> bool {
+        true
+    }
 }
 
 /// A call of one batch at most, which may run together with others.

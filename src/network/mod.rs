@@ -2,19 +2,23 @@
 
 pub mod encoder;
 pub mod graph;
+mod placement;
 mod rows;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use ndarray::{ArrayView2, s};
 
 use self::encoder::Encoder;
 pub use self::encoder::{Gang, Team};
-use self::graph::Graph;
+use self::graph::{DeviceMemory, Graph};
+use self::placement::Candidate;
+pub use self::placement::{PassedOver, Placement};
 use crate::error::{Error, Result};
-use crate::files::ModelFolder;
-use crate::options::LoadOptions;
-use crate::spec::{EngineKind, ModelSpec, NetworkFile};
+use crate::files::{ModelFolder, Object};
+use crate::options::{Device, LoadOptions};
+use crate::spec::{Choice, EngineKind, ModelSpec, NetworkFile};
 use crate::tokenizer::TokenRow;
 
 /// A loaded network.
@@ -22,6 +26,11 @@ use crate::tokenizer::TokenRow;
 pub struct Network {
     file: NetworkFile,
     runs: Runs,
+    /// The device's name.
+    device: String,
+    requested: Device,
+    passed_over: Vec<PassedOver>,
+    warnings: Vec<String>,
 }
 
 /// What runs it.
@@ -69,40 +78,82 @@ impl TokenVectors<'_> {
 }
 
 impl Network {
-    /// Opens the model's network: the first of the choices that is understood.
+    /// Opens the model's network: the first of the choices that is understood, on the first device that takes it.
     ///
     /// # Errors
     /// Those of fetching files, of [`Graph`] and of [`Encoder`]; [`Error::ModelUnsupported`] where the encoder alone could take the
     /// model and does not understand it.
-    pub fn load(folder: &ModelFolder, spec: &ModelSpec, options: &LoadOptions) -> Result<Self> {
-        let (file, encoder) = Network::first_understood(folder, spec)?;
-        let runs = match encoder {
-            Some(encoder) => Runs::Encoder(Box::new(encoder)),
-            None => Runs::Graph(Box::new(Graph::load(spec, &file, options.product)?)),
-        };
-        Ok(Network { file, runs })
+    pub fn load(folder: &ModelFolder, spec: &ModelSpec, options: &LoadOptions, placement: Placement) -> Result<Self> {
+        let Placement { requested, candidates, mut passed_over, is_named } = placement;
+        let mut reasons = Vec::new();
+        for (number, candidate) in candidates.iter().enumerate() {
+            let mut choices = spec.choices.iter().filter(|choice| choice.place == number).peekable();
+            let is_last = number + 1 == candidates.len();
+            let loaded = if choices.peek().is_none() && !is_last {
+                Err(Error::ModelUnsupported("the model has no ONNX file of that dtype".into()))
+            } else {
+                Network::on(folder, spec, options, candidate, &mut choices, &mut reasons)
+            };
+            let reason = match loaded {
+                // Work on a device's lesser part: the CPU does the rest, with copies between both.
+                Ok((_, Runs::Graph(graph))) if !is_last && takes_little(&graph) => of_nodes(&graph),
+                Ok((file, runs)) => {
+                    let warnings = warnings(requested, candidate, &runs, &passed_over, is_named);
+                    let device = candidate.device.clone();
+                    return Ok(Network { file, runs, device, requested, passed_over, warnings });
+                }
+                Err(error) if is_last || error.is_cancelled() => return Err(error),
+                Err(error) => std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": "),
+            };
+            passed_over.push(PassedOver { device: candidate.device.clone(), reason });
+        }
+        Err(Error::Internal("there was no device to try".into()))
     }
 
     /// What the model's files say, as both engines read them.
     ///
     /// # Errors
     /// Those of [`ModelSpec::read`].
-    pub fn spec(folder: &ModelFolder, options: &LoadOptions) -> Result<ModelSpec> {
-        ModelSpec::read(folder, options, &|config| encoder::refuses(config, options.product))
+    pub fn spec(folder: &ModelFolder, options: &LoadOptions, placement: &Placement) -> Result<ModelSpec> {
+        let refuses = |config: &Object| encoder::refuses(config, options.product);
+        ModelSpec::read(folder, options, &refuses, &placement.places())
     }
 
-    /// Brings the files that a load would read, and opens no graph.
+    /// Brings the files that a load on the CPU would read, and opens no graph.
     ///
     /// # Errors
     /// Those of [`Network::load`], but for those of the graph.
     pub fn fetch(folder: &ModelFolder, spec: &ModelSpec) -> Result<()> {
-        Network::first_understood(folder, spec).map(drop)
+        Network::first_understood(folder, spec, &mut spec.choices.iter(), &mut Vec::new()).map(drop)
+    }
+
+    /// Opens the network on one device.
+    fn on(
+        folder: &ModelFolder,
+        spec: &ModelSpec,
+        options: &LoadOptions,
+        candidate: &Candidate,
+        choices: &mut dyn Iterator<Item = &Choice>,
+        reasons: &mut Vec<String>,
+    ) -> Result<(NetworkFile, Runs)> {
+        let (file, encoder) = Network::first_understood(folder, spec, choices, reasons)?;
+        let runs = match encoder {
+            Some(encoder) => Runs::Encoder(Box::new(encoder)),
+            None => {
+                Runs::Graph(Box::new(Graph::load(spec, &file, options.product, candidate.provider.clone())?))
+            }
+        };
+        Ok((file, runs))
     }
 
     /// The file of the first choice that is understood, and the encoder where it is one for the encoder. ONNX Runtime is not asked.
-    fn first_understood(folder: &ModelFolder, spec: &ModelSpec) -> Result<(NetworkFile, Option<Encoder>)> {
-        let mut reasons = Vec::new();
-        for choice in &spec.choices {
+    fn first_understood(
+        folder: &ModelFolder,
+        spec: &ModelSpec,
+        choices: &mut dyn Iterator<Item = &Choice>,
+        reasons: &mut Vec<String>,
+    ) -> Result<(NetworkFile, Option<Encoder>)> {
+        for choice in choices {
             let file = choice.fetch(folder)?;
             match choice.engine {
                 EngineKind::Graph => return Ok((file, None)),
@@ -117,6 +168,66 @@ impl Network {
              `optimum-cli export onnx`",
             reasons.join("; ")
         )))
+    }
+
+    /// The name of the device that runs it.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub fn requested(&self) -> Device {
+        self.requested
+    }
+
+    /// Devices that were tried before the one in use, and why they were not taken.
+    #[must_use]
+    pub fn passed_over(&self) -> &[PassedOver] {
+        &self.passed_over
+    }
+
+    /// What the user should read about the device.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The execution provider in use, as ONNX Runtime calls it; `None` where the encoder runs.
+    #[must_use]
+    pub fn provider(&self) -> Option<String> {
+        match &self.runs {
+            Runs::Graph(graph) => Some(graph.provider().name()),
+            Runs::Encoder(_) => None,
+        }
+    }
+
+    /// Graph nodes by execution provider, as ONNX Runtime assigned them; empty where the encoder runs.
+    #[must_use]
+    pub fn nodes(&self) -> BTreeMap<String, usize> {
+        match &self.runs {
+            Runs::Graph(graph) => graph.nodes().clone(),
+            Runs::Encoder(_) => BTreeMap::new(),
+        }
+    }
+
+    /// What is used of the device's memory; `None` where no limit is kept.
+    #[must_use]
+    pub fn device_memory(&self) -> Option<DeviceMemory> {
+        match &self.runs {
+            Runs::Graph(graph) => graph.memory(),
+            Runs::Encoder(_) => None,
+        }
+    }
+
+    /// How many runs may go on at a time; `None` for any number.
+    #[must_use]
+    pub fn runs_at_once(&self) -> Option<usize> {
+        match &self.runs {
+            Runs::Graph(graph) => graph.runs_at_once(),
+            Runs::Encoder(_) => None,
+        }
     }
 
     /// What it was read from.
@@ -170,17 +281,28 @@ impl Network {
         }
     }
 
-    /// Whether a row's result does not depend on the rows that run with it, so that rows of several calls may run together, and
-    /// several threads on one run.
+    /// Whether rows of several calls may run together: a row's result does not depend on the rows that run with it.
     #[must_use]
     pub fn packs(&self) -> bool {
+        match &self.runs {
+            Runs::Graph(graph) => graph.packs(),
+            Runs::Encoder(_) => true,
+        }
+    }
+
+    /// Whether several threads can work on one run.
+    #[must_use]
+    pub fn takes_help(&self) -> bool {
         matches!(self.runs, Runs::Encoder(_))
     }
 
     /// Tokens that run together at most.
     #[must_use]
     pub fn most_tokens(&self) -> usize {
-        encoder::GROUP_TOKENS
+        match &self.runs {
+            Runs::Graph(graph) => graph.most_tokens(),
+            Runs::Encoder(_) => encoder::GROUP_TOKENS,
+        }
     }
 
     /// Runs rows together, and gives the result to `read`. Safe from several threads at once.
@@ -198,4 +320,44 @@ impl Network {
             Runs::Encoder(encoder) => encoder.run(rows, gang, read),
         }
     }
+}
+
+/// Whether less than half of a graph is on its device.
+fn takes_little(graph: &Graph) -> bool {
+    let (taken, all) = graph.nodes_on_device();
+    taken * 2 < all
+}
+
+fn of_nodes(graph: &Graph) -> String {
+    let (taken, all) = graph.nodes_on_device();
+    format!("it takes {taken} of the graph's {all} nodes, and the CPU would run the others")
+}
+
+/// What the user should read: that another device runs the model than the one that was named, or that the device does little of it.
+fn warnings(
+    requested: Device,
+    candidate: &Candidate,
+    runs: &Runs,
+    passed_over: &[PassedOver],
+    is_named: bool,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if is_named && candidate.is_cpu() && !passed_over.is_empty() {
+        let reasons: Vec<_> = passed_over.iter().map(|passed| format!("{}: {}", passed.device, passed.reason)).collect();
+        warnings.push(format!(
+            "The model runs on the CPU, though `device` is '{}'. {}",
+            requested.as_str(),
+            reasons.join("; ")
+        ));
+    }
+    if let Runs::Graph(graph) = runs
+        && takes_little(graph)
+    {
+        warnings.push(format!(
+            "The device '{}' is in use, but {}. Another file of the model may suit it better; so may the CPU",
+            candidate.device,
+            of_nodes(graph)
+        ));
+    }
+    warnings
 }

@@ -1,19 +1,58 @@
 //! Functions without a model.
 
-use std::path::Path;
-
 use napi::bindgen_prelude::{Env, Float32Array, Float64Array, Object, Uint32Array};
 use napi_derive::napi;
 
+use serde_json::json;
+
+use super::options::Surroundings;
 use super::outcome::{OrderOutcome, Ordered, count, promise};
+use super::store::on_thread;
 use crate::error::{Error, Result};
+use crate::network::encoder::Level;
 use crate::network::graph;
 use crate::similarity;
 
-/// Says where ONNX Runtime's library lies, by absolute path. The first call wins; nothing is opened yet.
+/// Says where ONNX Runtime and its providers may be. The first call wins; nothing is opened or looked for yet.
 #[napi(catch_unwind)]
-pub fn initialize(library: String) {
-    graph::set_library(Path::new(&library));
+pub fn initialize(surroundings: Surroundings) {
+    graph::set_surroundings(surroundings.into());
+}
+
+/// The environment variables that `initialize` wants to know.
+#[napi(catch_unwind)]
+pub fn device_variables() -> Vec<&'static str> {
+    graph::VARIABLES.to_vec()
+}
+
+/// What the machine has to run graphs with, as JSON: `{features, gpus, providers, onnxruntime}`.
+#[napi(catch_unwind, ts_return_type = "Promise<JsonOutcome>")]
+pub fn hardware(env: &Env) -> napi::Result<Object<'_>> {
+    on_thread(env, || Ok(described(&graph::hardware())))
+}
+
+fn described(hardware: &graph::Hardware) -> serde_json::Value {
+    let gpu = |gpu: &graph::Gpu| {
+        json!({ "vendor": "NVIDIA", "name": gpu.name, "driver": gpu.driver, "cuda": gpu.cuda, "memory": gpu.memory, "free": gpu.free })
+    };
+    let runtime = &hardware.runtime;
+    let provider = |one: &graph::Available| {
+        json!({ "device": one.device.as_str(), "available": one.reason.is_none(), "reason": one.reason, "provider": one.provider })
+    };
+    json!({
+        "instructions": Level::available().next().map(Level::as_str),
+        "features": Level::features(),
+        "gpus": hardware.gpus.iter().map(gpu).collect::<Vec<_>>(),
+        "providers": hardware.providers.iter().map(provider).collect::<Vec<_>>(),
+        "onnxruntime": {
+            "version": runtime.version,
+            "path": runtime.path,
+            "sha256": runtime.sha256,
+            "place": runtime.place,
+            "passedOver": runtime.passed_over,
+            "error": runtime.error,
+        },
+    })
 }
 
 /// The version of this build, so that packages of different versions are not mixed.

@@ -97,6 +97,13 @@ impl Drop for Ticket {
     }
 }
 
+/// What the user should read, and the code of its kind.
+#[napi(object, object_from_js = false)]
+pub struct Warning {
+    pub code: String,
+    pub text: String,
+}
+
 /// A handle on a loaded model.
 #[napi]
 pub struct Model {
@@ -124,8 +131,12 @@ impl Model {
 
     /// What the user should read about the load.
     #[napi(getter, catch_unwind)]
-    pub fn warnings(&self) -> Vec<String> {
-        self.loaded().ok().and_then(|loaded| loaded.hub).map(|hub| hub.warnings).unwrap_or_default()
+    pub fn warnings(&self) -> Vec<Warning> {
+        let Ok(Loaded { holding, hub, .. }) = self.loaded() else { return Vec::new() };
+        let of_hub = hub.map(|hub| hub.warnings).unwrap_or_default();
+        of_hub.into_iter().map(|text| Warning { code: "VECRANK_HUB".into(), text }).chain(
+            holding.engine.network().warnings().iter().map(|text| Warning { code: "VECRANK_DEVICE".into(), text: text.clone() }),
+        ).collect()
     }
 
     /// Whether a new load would give this model: whether the files of its folder are those that were read.
@@ -145,7 +156,9 @@ impl Model {
             HeadSpec::Embedding(head) => (json!(null), json!(head.normalize)),
             HeadSpec::Score(_) => (json!(null), json!(null)),
         };
-        let by_graph = engine.engine_kind() == EngineKind::Graph;
+        let network = engine.network();
+        let by_graph = network.kind() == EngineKind::Graph;
+        let passed_over = network.passed_over().iter();
         json!({
             "model": self.model,
             "source": self.source,
@@ -164,10 +177,16 @@ impl Model {
             "pooling": pooling,
             "normalize": normalize,
             "prompts": spec.prompts,
-            "device": "cpu",
-            "provider": by_graph.then_some("CPUExecutionProvider"),
-            "engine": engine.engine_kind().as_str(),
-            "instructions": engine.instructions(),
+            "requested": network.requested().as_str(),
+            "device": network.device(),
+            "provider": network.provider(),
+            "passedOver": passed_over
+                .map(|passed| json!({ "device": passed.device, "reason": passed.reason }))
+                .collect::<Vec<_>>(),
+            "nodes": network.nodes(),
+            "deviceMemory": network.device_memory().map(|memory| json!({ "limit": memory.limit, "used": memory.used })),
+            "engine": network.kind().as_str(),
+            "instructions": network.instructions(),
             "onnxruntime": by_graph.then(runtime_version),
             "assumed": spec.assumed,
         })

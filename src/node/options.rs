@@ -9,6 +9,7 @@ use napi_derive::napi;
 use crate::engine::Rows;
 use crate::error::{Error, Result};
 use crate::hub;
+use crate::network::graph;
 use crate::options::{self, Prompt, Ranges, available_threads};
 use crate::registry::{OnHub, Origin};
 use crate::tokenizer::Part;
@@ -32,6 +33,10 @@ pub struct LoadOptions {
     pub file: Option<String>,
     pub engine: Option<String>,
     pub device: Option<String>,
+    pub fallback: Option<bool>,
+    pub device_id: Option<u32>,
+    pub gpu_memory_limit: Option<f64>,
+    pub providers: Option<Vec<Plugin>>,
     pub threads: Option<u32>,
     pub max_length: Option<u32>,
     pub truncation: Option<String>,
@@ -40,6 +45,46 @@ pub struct LoadOptions {
     pub prompts: Option<HashMap<String, String>>,
     pub queue_calls: Option<f64>,
     pub queue_tokens: Option<f64>,
+}
+
+/// A plugin execution provider.
+#[napi(object, object_to_js = false)]
+pub struct Plugin {
+    pub name: String,
+    /// Absolute.
+    pub path: String,
+    pub options: HashMap<String, String>,
+}
+
+/// What the loader knows of its surroundings.
+#[napi(object, object_to_js = false)]
+pub struct Surroundings {
+    /// ONNX Runtime's library, absolute.
+    pub library: String,
+    /// Whether the user named it.
+    pub is_chosen: bool,
+    /// Folders of installed packages with an ONNX Runtime for GPUs.
+    pub packages: Vec<String>,
+    /// The folder of what `vecrank runtime add` unpacked.
+    pub runtimes: Option<String>,
+    pub cache: Option<String>,
+    pub home: Option<String>,
+    /// The environment variables of `deviceVariables()` that are set.
+    pub variables: HashMap<String, String>,
+}
+
+impl From<Surroundings> for graph::Surroundings {
+    fn from(given: Surroundings) -> Self {
+        graph::Surroundings {
+            library: given.library.into(),
+            is_chosen: given.is_chosen,
+            packages: given.packages.into_iter().map(PathBuf::from).collect(),
+            runtimes: given.runtimes.map(PathBuf::from),
+            cache: given.cache.map(PathBuf::from),
+            home: given.home.map(PathBuf::from),
+            variables: BTreeMap::from_iter(given.variables),
+        }
+    }
 }
 
 /// A model on the Hub, and the settings that lead to it.
@@ -125,6 +170,16 @@ fn word<T: std::str::FromStr<Err = Error>>(given: Option<&String>) -> Result<Opt
     given.map(|word| word.parse()).transpose()
 }
 
+impl From<Plugin> for options::Plugin {
+    fn from(given: Plugin) -> Self {
+        options::Plugin {
+            name: given.name,
+            path: given.path.into(),
+            options: BTreeMap::from_iter(given.options),
+        }
+    }
+}
+
 fn size(given: Option<u32>) -> Option<usize> {
     given.map(|number| number as usize)
 }
@@ -182,19 +237,16 @@ impl TryFrom<LoadOptions> for options::LoadOptions {
             "reranker" => options::Product::Reranker,
             _ => options::Product::Embedder,
         };
-        if let Some(device) = given.device.as_deref()
-            && device != "auto"
-            && device != "cpu"
-        {
-            return Err(Error::InvalidArgument(format!(
-                "Expected 'auto' or 'cpu' for `device` but received '{device}', which is not in this version"
-            )));
-        }
         let defaults = options::LoadOptions::new(product, PathBuf::new());
         Ok(options::LoadOptions {
             dtype: word(given.dtype.as_ref())?.unwrap_or(defaults.dtype),
             file: given.file,
             engine: word(given.engine.as_ref())?.unwrap_or(defaults.engine),
+            device: word(given.device.as_ref())?.unwrap_or(defaults.device),
+            fallback: given.fallback.unwrap_or(defaults.fallback),
+            device_id: given.device_id,
+            gpu_memory_limit: given.gpu_memory_limit.map(|bytes| bound(Some(bytes), 0) as u64),
+            providers: given.providers.into_iter().flatten().map(options::Plugin::from).collect(),
             threads: size(given.threads).unwrap_or_else(available_threads),
             max_length: size(given.max_length),
             truncation: word(given.truncation.as_ref())?,

@@ -160,7 +160,8 @@ fn model(cached: &Cached) -> Value {
             "commits": cached.commits })
 }
 
-fn on_thread<'env>(
+/// Does work on a thread of its own, and answers with JSON.
+pub(super) fn on_thread<'env>(
     env: &'env Env,
     work: impl FnOnce() -> Result<Value> + Send + 'static,
 ) -> napi::Result<Object<'env>> {
@@ -170,7 +171,7 @@ fn on_thread<'env>(
     let reply = Arc::new(Mutex::new(Some(reply)));
     let for_thread = reply.clone();
     let take = |reply: &Mutex<Option<_>>| reply.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let thread = std::thread::Builder::new().name("vecrank-store".into()).stack_size(8 << 20).spawn(move || {
+    let thread = std::thread::Builder::new().name("vecrank-work".into()).stack_size(8 << 20).spawn(move || {
         // A panic drops the reply, which then answers with an error.
         if let Some(reply) = take(&for_thread) {
             reply.send(work());
@@ -179,7 +180,7 @@ fn on_thread<'env>(
     if let Err(error) = thread
         && let Some(reply) = take(&reply)
     {
-        reply.send(Err(Error::runtime("A thread for the cache could not be started", error)));
+        reply.send(Err(Error::runtime("A thread could not be started", error)));
     }
     Ok(promise)
 }

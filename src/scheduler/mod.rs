@@ -42,6 +42,10 @@ pub trait Stage: Send + Sync {
     fn finish(&self, outcome: Result<()>);
     /// Whether nobody waits for the outcome any more.
     fn is_cancelled(&self) -> bool;
+    /// Whether its pieces are runs, of which only so many may go on at a time.
+    fn is_run(&self) -> bool {
+        false
+    }
 }
 
 /// How far a piece has come.
@@ -73,6 +77,8 @@ struct Shared {
     /// Rung when a stage comes, somebody wants help, or the scheduler closes.
     bell: Condvar,
     limits: QueueLimits,
+    /// How many runs may go on at a time; `None` for any number.
+    runs_at_once: Option<usize>,
     /// Stages that wait; as in the queue, for those who do not lock it.
     waiting: AtomicUsize,
     /// Workers that do a piece.
@@ -84,6 +90,9 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     stages: VecDeque<Arc<Running>>,
+    /// Runs that came to their turn while as many as may went on. They are next when one of those ends.
+    held: VecDeque<Arc<Running>>,
+    runs: usize,
     /// What idle workers can help with.
     helped: Option<Arc<dyn Help>>,
     sleeping: usize,
@@ -98,7 +107,42 @@ enum Next {
     Help(Arc<dyn Help>),
 }
 
+impl Queue {
+    /// The next stage that may go on.
+    fn take(&mut self, runs_at_once: Option<usize>) -> Option<Arc<Running>> {
+        let Some(runs_at_once) = runs_at_once else { return self.stages.pop_front() };
+        if self.runs < runs_at_once
+            && let Some(held) = self.held.pop_front()
+        {
+            self.runs += 1;
+            return Some(held);
+        }
+        while let Some(running) = self.stages.pop_front() {
+            if !running.is_run() {
+                return Some(running);
+            }
+            if self.runs < runs_at_once {
+                self.runs += 1;
+                return Some(running);
+            }
+            self.held.push_back(running);
+        }
+        None
+    }
+}
+
 impl Shared {
+    /// A run has ended: one that is held may begin.
+    fn end_run(&self) {
+        let mut queue = self.lock();
+        queue.runs -= 1;
+        let wake = queue.sleeping > 0 && !queue.held.is_empty();
+        drop(queue);
+        if wake {
+            self.bell.notify_one();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -122,7 +166,7 @@ impl Shared {
         let mut looking_until = None;
         let mut queue = self.lock();
         loop {
-            if let Some(running) = queue.stages.pop_front() {
+            if let Some(running) = queue.take(self.runs_at_once) {
                 self.waiting.store(queue.stages.len(), Ordering::Relaxed);
                 // Counted before the queue is free, so that whoever finds it empty sees that somebody is busy.
                 self.busy.fetch_add(1, Ordering::Relaxed);
@@ -154,15 +198,16 @@ impl Shared {
 }
 
 impl Scheduler {
-    /// Starts `threads` workers.
+    /// Starts `threads` workers, which do as many runs at a time; or `runs_at_once` where that is less.
     ///
     /// # Errors
     /// [`Error::Runtime`] where the system gives no thread.
-    pub fn start(threads: usize, limits: QueueLimits) -> Result<Self> {
+    pub fn start(threads: usize, limits: QueueLimits, runs_at_once: Option<usize>) -> Result<Self> {
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             bell: Condvar::new(),
             limits,
+            runs_at_once,
             waiting: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
             wanted: AtomicBool::new(false),
@@ -304,6 +349,9 @@ fn work(shared: &Shared) {
                     enqueue(shared, &running);
                 }
                 running.advance(claimed);
+                if shared.runs_at_once.is_some() && running.is_run() {
+                    shared.end_run();
+                }
                 enqueue(shared, &running);
                 shared.busy.fetch_sub(1, Ordering::Relaxed);
             }

@@ -32,6 +32,10 @@ impl Running {
         Running { stage, progress: Mutex::new(progress) }
     }
 
+    pub fn is_run(&self) -> bool {
+        self.stage.is_run()
+    }
+
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -39,7 +39,7 @@ fn probe(
 
 #[test]
 fn every_piece_is_done_once() {
-    let scheduler = Scheduler::start(4, LIMITS).expect("threads");
+    let scheduler = Scheduler::start(4, LIMITS, None).expect("threads");
     let counts: Arc<Vec<AtomicUsize>> = Arc::new((0..1000).map(|_| AtomicUsize::new(0)).collect());
     let seen = counts.clone();
     let (stage, wait) = probe(1000, move |piece| {
@@ -53,7 +53,7 @@ fn every_piece_is_done_once() {
 
 #[test]
 fn a_stage_without_pieces_finishes() {
-    let scheduler = Scheduler::start(1, LIMITS).expect("threads");
+    let scheduler = Scheduler::start(1, LIMITS, None).expect("threads");
     let (stage, wait) = probe(0, |_| Ok(Step::Done));
     scheduler.submit(stage);
     wait().expect("done");
@@ -61,7 +61,7 @@ fn a_stage_without_pieces_finishes() {
 
 #[test]
 fn a_failure_and_a_panic_end_their_stage_only() {
-    let scheduler = Scheduler::start(2, LIMITS).expect("threads");
+    let scheduler = Scheduler::start(2, LIMITS, None).expect("threads");
     let (bad, wait_bad) = probe(100, |piece| if piece == 3 { panic!("no") } else { Ok(Step::Done) });
     let (good, wait_good) = probe(100, |_| Ok(Step::Done));
     scheduler.submit(bad);
@@ -74,7 +74,7 @@ fn a_failure_and_a_panic_end_their_stage_only() {
 
 #[test]
 fn a_small_stage_does_not_wait_for_a_large_one() {
-    let scheduler = Scheduler::start(1, LIMITS).expect("threads");
+    let scheduler = Scheduler::start(1, LIMITS, None).expect("threads");
     let (gate_sender, gate) = std::sync::mpsc::channel::<()>();
     let gate = Mutex::new(gate);
     let done = Arc::new(AtomicUsize::new(0));
@@ -103,7 +103,7 @@ fn a_small_stage_does_not_wait_for_a_large_one() {
 
 #[test]
 fn a_piece_that_goes_on_lets_others_have_their_turn() {
-    let scheduler = Scheduler::start(1, LIMITS).expect("threads");
+    let scheduler = Scheduler::start(1, LIMITS, None).expect("threads");
     let steps = Arc::new(Mutex::new(Vec::new()));
     let (gate_sender, gate) = std::sync::mpsc::channel::<()>();
     let gate = Mutex::new(gate);
@@ -136,7 +136,7 @@ fn a_piece_that_goes_on_lets_others_have_their_turn() {
 
 #[test]
 fn a_cancelled_stage_does_no_more_pieces() {
-    let scheduler = Scheduler::start(1, LIMITS).expect("threads");
+    let scheduler = Scheduler::start(1, LIMITS, None).expect("threads");
     let (stage, wait) = probe(10, |_| Ok(Step::Done));
     stage.cancelled.store(true, Ordering::SeqCst);
     scheduler.submit(stage);
@@ -145,7 +145,7 @@ fn a_cancelled_stage_does_no_more_pieces() {
 
 #[test]
 fn calls_are_refused_only_while_others_wait() {
-    let scheduler = Scheduler::start(1, LIMITS).expect("threads");
+    let scheduler = Scheduler::start(1, LIMITS, None).expect("threads");
     let mut huge = scheduler.admit(1_000_000, false).expect("nobody waits");
     assert_eq!(scheduler.admit(1, false).err().expect("full").code(), "ERR_OVERLOADED");
     let continued = scheduler.admit(1, true).expect("part of an accepted call");

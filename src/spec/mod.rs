@@ -23,7 +23,7 @@ pub use activation::ActivationFunction;
 pub use classifier::{DeclaredActivation, ScoreSpec};
 pub use layers::{DenseSpec, LayerNormSpec, ModuleStep};
 pub use length::MaxLength;
-pub use network::{Choice, EngineKind};
+pub use network::{Choice, EngineKind, Place};
 pub use network_file::NetworkFile;
 pub use tokenizer::TokenizerSpec;
 pub(crate) use tokenizer::{added_tokens, steps};
@@ -37,7 +37,7 @@ use crate::options::{LoadOptions, Pooling, Product, Prompt};
 pub struct ModelSpec {
     /// `config.json`, which says what the network computes.
     pub config: Object,
-    /// Files that the network can be read from, the best first; at least one.
+    /// Files that the network can be read from, by place and then the best first; at least one.
     pub choices: Vec<Choice>,
     /// How texts become tokens.
     pub tokenizer: TokenizerSpec,
@@ -180,7 +180,7 @@ impl Configs {
 
 impl ModelSpec {
     /// Reads the files of `folder` and applies the load options. `encoder` says of `config.json` why the encoder does not know the
-    /// model, if it does not.
+    /// model, if it does not; `places` are where the network may run, the best first.
     ///
     /// # Errors
     /// [`Error::FileNotFound`], [`Error::ModelInvalid`], [`Error::ModelUnsupported`]; [`Error::InvalidArgument`] where an
@@ -189,6 +189,7 @@ impl ModelSpec {
         folder: &ModelFolder,
         options: &LoadOptions,
         encoder: &dyn Fn(&Object) -> Option<String>,
+        places: &[Place],
     ) -> Result<Self> {
         let configs = Configs::read(folder, options.product)?;
         let mut assumed = Vec::new();
@@ -200,7 +201,7 @@ impl ModelSpec {
         let (prompts, default_prompt) = prompts(&configs, options)?;
         let position_offset = length::position_offset(&configs)?;
         let unknown = encoder(&configs.config);
-        let choices = network::choices(folder, &configs, options, unknown.as_deref())?;
+        let choices = network::choices(folder, &configs, options, unknown.as_deref(), places)?;
         // The tokenizer comes along: two large files at the same time.
         let mut files = vec![format!("{}tokenizer.json", configs.transformer)];
         if let Some(choice) = choices.first() {

@@ -25,9 +25,25 @@ impl EngineKind {
     }
 }
 
+/// Where a network may run, as far as the choice of its file depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Whether the encoder runs there.
+    pub has_encoder: bool,
+    /// Whether `dtype: 'auto'` is fp16 before it is fp32.
+    pub prefers_half: bool,
+}
+
+impl Place {
+    /// The processor.
+    pub const CPU: Place = Place { has_encoder: true, prefers_half: false };
+}
+
 /// A file that the network can be read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
+    /// Which of the places it is for.
+    pub place: usize,
     /// What would run it.
     pub engine: EngineKind,
     /// Path inside the repository, with `/`; of shards, their index.
@@ -48,14 +64,41 @@ fn is_safetensors(name: &str) -> bool {
     name.ends_with(".safetensors") || name.ends_with(".safetensors.index.json")
 }
 
-/// What can serve the options, the best first; at least one. `encoder` is why the encoder does not take the model, if it does not.
+/// What can serve the options, by place and then the best first; at least one. `encoder` is why the encoder does not take the model, if
+/// it does not.
 pub(super) fn choices(
     folder: &ModelFolder,
     configs: &Configs,
     options: &LoadOptions,
     encoder: Option<&str>,
+    places: &[Place],
+) -> Result<Vec<Choice>> {
+    let mut found = Vec::new();
+    let mut refused = None;
+    for (number, place) in places.iter().enumerate() {
+        match at_place(folder, configs, options, encoder, *place) {
+            Ok(choices) => found.extend(choices.into_iter().map(|choice| Choice { place: number, ..choice })),
+            // Of several places the last one's reason is shown: it is the one that takes the most files.
+            Err(error @ (Error::ModelUnsupported(_) | Error::FileNotFound(_))) => refused = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match refused {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok(found),
+    }
+}
+
+/// What can serve the options at one place.
+fn at_place(
+    folder: &ModelFolder,
+    configs: &Configs,
+    options: &LoadOptions,
+    encoder: Option<&str>,
+    place: Place,
 ) -> Result<Vec<Choice>> {
     let engines: &[EngineKind] = match (options.engine, encoder) {
+        _ if !place.has_encoder => &[EngineKind::Graph],
         (EngineOption::Auto, None) => &[EngineKind::Encoder, EngineKind::Graph],
         (EngineOption::Encoder, None) => &[EngineKind::Encoder],
         (EngineOption::Auto, Some(_)) | (EngineOption::Graph, _) => &[EngineKind::Graph],
@@ -71,7 +114,8 @@ pub(super) fn choices(
     let wanted: Vec<DType> = match options.dtype {
         DType::Auto => {
             let declared = declared_dtype(configs)?;
-            declared.into_iter().chain(DType::PREFERENCE).collect()
+            let half = place.prefers_half.then_some(DType::Fp16);
+            declared.into_iter().chain(half).chain(DType::PREFERENCE).collect()
         }
         dtype => vec![dtype],
     };
@@ -82,7 +126,7 @@ pub(super) fn choices(
             return Ok(choices);
         }
     }
-    Err(nothing(folder, options, encoder, &looked_for))
+    Err(nothing(folder, options, engines, encoder, &looked_for))
 }
 
 /// The choices for a number format: of the files that there are, the one with the fewest bytes first, and for each the encoder
@@ -126,7 +170,12 @@ fn of_dtype(
             EngineKind::Encoder => dtype.is_for_encoder(),
             EngineKind::Graph => by_graph,
         });
-        choices.extend(served.map(|engine| Choice { engine: *engine, relative: relative.clone(), dtype: Some(dtype) }));
+        choices.extend(served.map(|engine| Choice {
+            place: 0,
+            engine: *engine,
+            relative: relative.clone(),
+            dtype: Some(dtype),
+        }));
     }
     Ok(choices)
 }
@@ -163,7 +212,7 @@ fn explicit(
         EngineKind::Graph => !safetensors,
     });
     let choices: Vec<Choice> =
-        served.map(|engine| Choice { engine: *engine, relative: file.to_owned(), dtype }).collect();
+        served.map(|engine| Choice { place: 0, engine: *engine, relative: file.to_owned(), dtype }).collect();
     if choices.is_empty() {
         let reason = encoder.map_or_else(String::new, |reason| format!(": {reason}, which it does not know"));
         return Err(Error::ModelUnsupported(format!(
@@ -175,7 +224,13 @@ fn explicit(
     Ok(choices)
 }
 
-fn nothing(folder: &ModelFolder, options: &LoadOptions, encoder: Option<&str>, looked_for: &[String]) -> Error {
+fn nothing(
+    folder: &ModelFolder,
+    options: &LoadOptions,
+    engines: &[EngineKind],
+    encoder: Option<&str>,
+    looked_for: &[String],
+) -> Error {
     let of_dtype =
         if options.dtype == DType::Auto { String::new() } else { format!(" for dtype '{}'", options.dtype.as_str()) };
     let reason = match encoder {
@@ -185,7 +240,7 @@ fn nothing(folder: &ModelFolder, options: &LoadOptions, encoder: Option<&str>, l
     let message = format!(
         "{} has no ONNX file{of_dtype}{}. Looked for {}{reason}. Export one with `optimum-cli export onnx`, or name the file with `file`",
         folder.root().display(),
-        if encoder.is_none() && options.engine != EngineOption::Graph { " and no model.safetensors" } else { "" },
+        if engines.contains(&EngineKind::Encoder) { " and no model.safetensors" } else { "" },
         looked_for.join(", "),
     );
     // A dtype that the user asked for is a missing file; a repository without any network is another kind of model.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use vecrank::files::ModelFolder;
-use vecrank::network::Network;
+use vecrank::network::{Network, Placement};
 use vecrank::options::{LoadOptions, Product};
 use vecrank::spec::ModelSpec;
 use vecrank::tokenizer::{Limit, Part, TokenRow, Tokenizer, Turn};
@@ -35,7 +35,7 @@ pub fn name(folder: &Path) -> String {
 
 pub fn spec(folder: &Path, product: Product) -> ModelSpec {
     let options = LoadOptions::new(product, folder);
-    Network::spec(&ModelFolder::open(folder).unwrap(), &options)
+    Network::spec(&ModelFolder::open(folder).unwrap(), &options, &Placement::cpu())
         .unwrap_or_else(|error| panic!("{}: {error}", name(folder)))
 }
 

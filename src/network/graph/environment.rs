@@ -4,30 +4,39 @@
 //! checked against its pinned digest before it is opened, because opening it runs its code.
 
 use std::ffi::CStr;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use once_cell::sync::OnceCell;
 use ort::environment::Environment;
+use ort::logging::LogLevel;
 
+use super::driver;
+use super::runtime::{self, Runtime, Surroundings};
 use crate::digest;
 use crate::error::{Error, Result, Source, shown};
 
 /// Versions and digests of the libraries that we ship; `scripts/onnxruntime.mjs` fetches by the same file.
 const PINS: &str = include_str!("../../../scripts/onnxruntime.json");
 
-static LIBRARY: OnceCell<PathBuf> = OnceCell::new();
+static RUNTIME: OnceCell<(Runtime, Vec<String>)> = OnceCell::new();
 static ENVIRONMENT: OnceCell<Environment> = OnceCell::new();
 /// What the opened library says of itself.
 static VERSION: OnceCell<String> = OnceCell::new();
 /// Held while the environment is made, so that it is tried by one thread at a time.
 static MAKING: Mutex<()> = Mutex::new(());
 
-/// Says where ONNX Runtime's library lies. The first call wins; nothing is opened yet.
-pub fn set_library(path: &Path) {
-    if LIBRARY.set(path.to_path_buf()).is_ok() {
+/// Says what the surroundings are. The first call wins; nothing is opened yet.
+pub fn set_surroundings(surroundings: Surroundings) {
+    if runtime::set(surroundings) {
         forbid_telemetry();
     }
+}
+
+/// Says where ONNX Runtime's library lies, and that no other is looked for.
+pub fn set_library(path: &Path) {
+    set_surroundings(Surroundings { library: path.to_path_buf(), is_chosen: true, ..Surroundings::default() });
 }
 
 /// The version of ONNX Runtime that runs, such as `1.31.1`; before the first model, the one that is pinned.
@@ -37,6 +46,12 @@ pub fn runtime_version() -> String {
     VERSION.get().cloned().unwrap_or_else(pinned)
 }
 
+/// The ONNX Runtime of the process, opened or not, and why others were not taken. Chosen once: what is installed later counts from the
+/// next start on.
+pub(super) fn runtime() -> Result<&'static (Runtime, Vec<String>)> {
+    RUNTIME.get_or_try_init(|| runtime::choose(runtime::surroundings()?, driver::present().is_ok()))
+}
+
 /// The process's environment. A failure is tried again on the next call.
 pub(super) fn get() -> Result<&'static Environment> {
     let _one_at_a_time = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -44,10 +59,8 @@ pub(super) fn get() -> Result<&'static Environment> {
 }
 
 fn make() -> Result<Environment> {
-    let library = LIBRARY.get().ok_or_else(|| Error::Runtime {
-        message: "ONNX Runtime's library was not named. Call `set_library` first".into(),
-        source: None,
-    })?;
+    let (runtime, _) = runtime()?;
+    let library = runtime.library.as_path();
     if !library.is_absolute() {
         return Err(Error::InvalidArgument(format!(
             "Expected an absolute path for ONNX Runtime's library but received {}",
@@ -62,10 +75,31 @@ fn make() -> Result<Environment> {
     builder
         .with_name("vecrank")
         .with_telemetry(false)
-        // Its warnings go to the standard error of the user's server; failures come back as errors anyway.
-        .with_logger(Arc::new(|_level, _category, _id, _location, _message| {}))
+        .with_logger(Arc::new(log))
         .build()
         .map_err(|error| Error::runtime("ONNX Runtime's environment could not be made", error.to_string()))
+        .inspect(|environment| environment.set_log_level(wanted_level().unwrap_or(LogLevel::Error)))
+}
+
+/// The least level of messages that the user wants to see, by `VECRANK_LOG`: `error`, `warning`, `info` or `verbose`.
+fn wanted_level() -> Option<LogLevel> {
+    match runtime::surroundings().ok()?.variable("VECRANK_LOG")? {
+        "error" => Some(LogLevel::Error),
+        "warn" | "warning" => Some(LogLevel::Warning),
+        "info" => Some(LogLevel::Info),
+        "verbose" | "debug" => Some(LogLevel::Verbose),
+        _ => None,
+    }
+}
+
+/// Messages of ONNX Runtime and its providers. Its own logger would write them to the standard error of the user's server; failures
+/// come back as errors anyway.
+fn log(level: LogLevel, _category: &str, _id: &str, location: &str, message: &str) {
+    if wanted_level().is_some_and(|wanted| level >= wanted) {
+        let word = format!("{level:?}").to_lowercase();
+        // Not `eprintln!`, which panics where nobody reads.
+        let _ = writeln!(std::io::stderr(), "vecrank: onnxruntime {word}: {message} ({location})");
+    }
 }
 
 /// Microsoft's builds upload usage data unless told not to; the variable is read when the environment is made.

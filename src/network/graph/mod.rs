@@ -1,29 +1,49 @@
-//! A network that is an ONNX graph: one ONNX Runtime session on the CPU, run from several threads at once. `ort` is used in
-//! this folder only.
+//! A network that is an ONNX graph: one session of ONNX Runtime, on the CPU or another device. `ort` is used in this folder only.
 //!
-//! Each run is single-threaded; the workers run many at a time. That is faster than one run on all cores, because a
-//! run's small batches keep one core busy and need no waiting for each other (docs/performance.md).
+//! On the CPU a session runs from several threads at once, and each run is single-threaded; the workers run many at a time. That is
+//! faster than one run on all cores, because a run's small batches keep one core busy and need no waiting for each other
+//! (docs/performance.md). Other devices get one large run after the other.
 
 mod batch;
+mod budget;
+mod driver;
 mod environment;
 mod frame;
+mod hardware;
 mod inputs;
+mod platform;
+mod probe;
+mod provider;
 mod refusal;
+mod report;
 mod run;
+mod runtime;
+mod session;
 mod weights;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use ndarray::{Array2, Array3, s};
 use ort::session::Session;
 use ort::value::{DynValue, TensorElementType};
 
-pub use environment::{runtime_version, set_library};
+pub use environment::{runtime_version, set_library, set_surroundings};
+pub use driver::Gpu;
+pub use hardware::{Available, Hardware, OnnxRuntime, hardware};
+pub use provider::DeviceMemory;
+pub use runtime::{Surroundings, VARIABLES};
+
+pub(super) use self::platform::{gpus, order};
+pub(super) use self::probe::works;
+pub(super) use self::provider::{Provider, cpu, of as provider_of, plugin};
 
 use self::batch::{Batch, plan};
-use self::frame::Frame;
+use self::budget::Budget;
+use self::frame::{Frame, Piece};
 use self::inputs::Input;
-use self::weights::Weights;
+use self::provider::RunTokens;
 use super::{OutputKind, RunOutput, TokenVectors};
 use crate::error::{Error, Result};
 use crate::options::{DType, Product};
@@ -34,6 +54,11 @@ use crate::tokenizer::TokenRow;
 #[derive(Debug)]
 pub struct Graph {
     session: Session,
+    provider: Arc<dyn Provider>,
+    /// Graph nodes by provider, as ONNX Runtime assigned them.
+    nodes: BTreeMap<String, usize>,
+    /// Held by a run, where one session does not run several at a time.
+    turn: Mutex<()>,
     /// Files of weights that the session reads from memory. Behind it: a field goes after those before it.
     _weights: Vec<Arc<[u8]>>,
     inputs: Vec<Input>,
@@ -41,8 +66,9 @@ pub struct Graph {
     pad_id: u32,
     output: OutputName,
     position_offset: usize,
-    /// Tokens of a batch, padding included.
-    batch_tokens: usize,
+    budget: Budget,
+    /// Whether a row's result depends on the rows that run with it only by rounding.
+    is_float: bool,
     /// The file's name, for messages.
     file: String,
 }
@@ -77,27 +103,94 @@ impl Graph {
     /// # Errors
     /// [`Error::Runtime`] where ONNX Runtime cannot be opened, [`Error::ModelInvalid`] where the file is damaged,
     /// [`Error::ModelUnsupported`] where the graph asks for inputs or has outputs that are not known.
-    pub(super) fn load(spec: &ModelSpec, graph: &NetworkFile, product: Product) -> Result<Self> {
+    pub(super) fn load(
+        spec: &ModelSpec,
+        graph: &NetworkFile,
+        product: Product,
+        provider: Arc<dyn Provider>,
+    ) -> Result<Self> {
         let environment = environment::get()?;
         let weights = weights::in_memory(graph)?;
-        let session = open(environment, graph, &weights).map_err(|error| refusal::explain(graph, &error))?;
+        let session = session::open(environment, graph, &weights, &*provider)
+            .map_err(|error| refusal::explain(graph, &error, &*provider))?;
+        let nodes = report::nodes(&session)
+            .map_err(|error| Error::runtime("ONNX Runtime does not say where nodes run", error.to_string()))?;
         let file = graph.relative.clone();
         let (inputs, frame) = inputs::known(&session, &file)?;
         let output = choose_output(&session, product, &file)?;
-        Ok(Graph {
+        let is_float = graph.dtype.is_none_or(|dtype| matches!(dtype, DType::Fp32 | DType::Fp16));
+        let tokens = match provider.run_tokens() {
+            RunTokens::Fixed(tokens) if !is_float => tokens + tokens / 2,
+            RunTokens::Fixed(tokens) => tokens,
+            RunTokens::Measured => 0,
+        };
+        let graph = Graph {
             session,
+            nodes,
+            turn: Mutex::new(()),
             _weights: weights.into_iter().map(|(_, bytes)| bytes).collect(),
             inputs,
             frame,
             pad_id: spec.tokenizer.pad_id,
             output,
             position_offset: spec.position_offset,
-            batch_tokens: match graph.dtype {
-                Some(DType::Fp32) | None => 256,
-                Some(_) => 384,
-            },
+            budget: Budget::new(tokens),
+            is_float,
             file,
-        })
+            provider,
+        };
+        if tokens == 0 {
+            graph.measure(spec.max_length.default);
+        }
+        Ok(graph)
+    }
+
+    /// Finds out how many tokens a run should have.
+    fn measure(&self, longest: usize) {
+        let length = self.frame.length.unwrap_or(longest.clamp(1, 128));
+        let ids = vec![self.pad_id; length];
+        let row = TokenRow { type_ids: vec![0; length], ids, truncated: false };
+        self.budget.measure(|tokens| {
+            let rows = vec![&row; (tokens / length).max(1)];
+            let start = Instant::now();
+            self.run_batch(&Batch::pad(&rows, self.pad_id)).ok().map(|_| start.elapsed())
+        });
+    }
+
+    /// The provider of the nodes that are not on the CPU.
+    pub(super) fn provider(&self) -> &dyn Provider {
+        &*self.provider
+    }
+
+    /// Graph nodes by provider.
+    pub(super) fn nodes(&self) -> &BTreeMap<String, usize> {
+        &self.nodes
+    }
+
+    /// How many nodes are on the provider's device, and how many there are.
+    pub(super) fn nodes_on_device(&self) -> (usize, usize) {
+        (session::on_device(&self.nodes, &*self.provider), self.nodes.values().sum())
+    }
+
+    /// What the session uses of a memory that is bounded.
+    pub(super) fn memory(&self) -> Option<DeviceMemory> {
+        self.provider.memory(&self.session)
+    }
+
+    /// How many runs may go on at a time; `None` for any number.
+    pub(super) fn runs_at_once(&self) -> Option<usize> {
+        // One is on the device, while another one's numbers are put in order before it or after it.
+        (!self.provider.is_shared()).then_some(2)
+    }
+
+    /// Whether rows of several calls may run together: where a run is large, and a row does not depend on the others.
+    pub(super) fn packs(&self) -> bool {
+        !self.provider.is_shared() && self.is_float
+    }
+
+    /// Tokens of a run at most.
+    pub(super) fn most_tokens(&self) -> usize {
+        self.budget.tokens()
     }
 
     /// Tokens that every row has, where the graph was exported for one length: shorter rows are padded to it, longer ones do
@@ -113,10 +206,9 @@ impl Graph {
         self.output.kind
     }
 
-    /// Rows of similar length that share a run. Small batches win on a CPU: padding and cache misses cost more than they save
-    /// (docs/performance.md).
+    /// Rows of similar length that share a run.
     pub(super) fn plan(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
-        plan(lengths, self.batch_tokens)
+        plan(lengths, self.budget.tokens())
     }
 
     /// Runs rows as one batch. Safe from several threads at once.
@@ -141,11 +233,45 @@ impl Graph {
     }
 
     fn run_batch(&self, batch: &Batch) -> Result<Output> {
-        let Some(pieces) = self.frame.pieces(batch, self.pad_id) else { return self.run_once(batch) };
-        let width = pieces.iter().map(|piece| piece.batch.ids.ncols()).max().unwrap_or(0);
+        match self.frame.pieces(batch, self.pad_id) {
+            None => self.run_fitting(batch),
+            Some(pieces) => self.run_pieces(batch, pieces),
+        }
+    }
+
+    /// Runs a batch, in halves where the device's memory is not enough for the whole.
+    fn run_fitting(&self, batch: &Batch) -> Result<Output> {
+        let rows = batch.ids.nrows();
+        let error = match self.run_once(batch) {
+            Err(error) if !self.provider.is_shared() && error.causes().iter().any(|said| budget::is_of_memory(said)) => error,
+            other => return other,
+        };
+        if rows < 2 || self.frame.rows.is_some() {
+            let limit = self.memory().map_or_else(String::new, |memory| format!(" of {} bytes", memory.limit));
+            return Err(Error::runtime(
+                format!(
+                    "{}: {} tokens do not fit into the device's memory{limit}. Set `maxLength` lower, `gpuMemoryLimit` higher, or use \
+                     the CPU",
+                    self.file,
+                    batch.ids.len()
+                ),
+                error,
+            ));
+        }
+        self.budget.shrink_below(batch.ids.len());
+        let half = |rows: std::ops::Range<usize>| {
+            let width = batch.spans[rows.clone()].iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+            Piece { batch: batch.part(rows.clone(), rows.len(), width, self.pad_id), rows }
+        };
+        self.run_pieces(batch, vec![half(0..rows / 2), half(rows / 2..rows)])
+    }
+
+    /// Runs the parts of a batch, and puts their outputs together.
+    fn run_pieces(&self, batch: &Batch, pieces: Vec<Piece>) -> Result<Output> {
+        let width = pieces.iter().map(|piece| piece.batch.ids.ncols()).max().unwrap_or(0).max(batch.ids.ncols());
         let mut whole: Option<Output> = None;
         for piece in pieces {
-            let output = self.run_once(&piece.batch)?;
+            let output = self.run_fitting(&piece.batch)?;
             let (from, count) = (piece.rows.start, piece.rows.len());
             let rows = batch.ids.nrows();
             match output {
@@ -153,11 +279,8 @@ impl Graph {
                     let (_, length, hidden) = tokens.dim();
                     let whole = whole.get_or_insert_with(|| Output::Tokens(Array3::zeros((rows, width, hidden))));
                     if let Output::Tokens(whole) = whole {
-                        whole.slice_mut(s![from..from + count, ..length, ..]).assign(&tokens.slice(s![
-                            ..count,
-                            ..,
-                            ..
-                        ]));
+                        let part = tokens.slice(s![..count, .., ..]);
+                        whole.slice_mut(s![from..from + count, ..length, ..]).assign(&part);
                     }
                 }
                 Output::Rows(numbers) => {
@@ -175,7 +298,9 @@ impl Graph {
         let failed =
             |error: ort::Error| Error::runtime(format!("{}: the network failed", self.file), error.to_string());
         let values = inputs::values(&self.inputs, batch, self.position_offset).map_err(failed)?;
+        let turn = (!self.provider.is_shared()).then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner));
         let output = run::run(&self.session, &values, &self.output.name).map_err(failed)?;
+        drop(turn);
         self.read(&output, batch)
     }
 
@@ -212,45 +337,6 @@ impl Graph {
             _ => Output::Rows(Array2::from_shape_vec((rows, shape[1]), data).map_err(|_| wrong())?),
         })
     }
-}
-
-fn open(
-    environment: &ort::environment::Environment,
-    graph: &NetworkFile,
-    weights: &[Weights<'_>],
-) -> ort::Result<Session> {
-    let mut builder = Session::builder(environment)?
-        .with_intra_threads(1)?
-        .with_inter_threads(1)?
-        // Spinning keeps cores busy between runs; the memory pattern grows with every new shape.
-        .with_intra_op_spinning(false)?
-        .with_inter_op_spinning(false)?
-        .with_memory_pattern(false)?;
-    if graph.dtype.is_none_or(|dtype| !matches!(dtype, DType::Fp32 | DType::Fp16)) && !has_vnni() {
-        // Without VNNI, x86's 8-bit products saturate in 16 bits; this trades some speed for right sums.
-        builder = builder.with_precise_qmm()?;
-    }
-    for (name, bytes) in weights {
-        builder = builder.with_external_initializer_file_in_memory(name, bytes.clone())?;
-    }
-    if !weights.is_empty() {
-        // No second copy of them: `Network` keeps the bytes for as long as the session.
-        builder = builder.with_config_entry("session.use_external_initializer_file_buffers_directly", "1")?;
-    }
-    builder.commit_from_file(&graph.path)
-}
-
-#[cfg(target_arch = "x86_64")]
-fn has_vnni() -> bool {
-    // Two names: clippy 1.96 looks into the macros and would have one expression written out longer.
-    let avx512 = std::is_x86_feature_detected!("avx512vnni");
-    let avx = std::is_x86_feature_detected!("avxvnni");
-    avx512 || avx
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn has_vnni() -> bool {
-    true
 }
 
 /// The names that outputs of a kind have, the best known first.

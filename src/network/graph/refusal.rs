@@ -1,11 +1,12 @@
 //! Why ONNX Runtime refused a graph, in words that say what to do. Its own words are the cause.
 
+use super::provider::Provider;
 use crate::error::{Error, shown};
 use crate::files::impostor_at;
 use crate::spec::NetworkFile;
 
 /// It is known by the words that ONNX Runtime 1.31 and 1.32 use; `__test__/graphs.spec.mjs` holds them for the one that is pinned.
-pub(super) fn explain(graph: &NetworkFile, error: &ort::Error) -> Error {
+pub(super) fn explain(graph: &NetworkFile, error: &ort::Error, provider: &dyn Provider) -> Error {
     let file = &graph.relative;
     let message = error.message();
     if let Some(impostor) = impostor_at(file, &graph.path) {
@@ -16,6 +17,13 @@ pub(super) fn explain(graph: &NetworkFile, error: &ort::Error) -> Error {
             "{file} {reason}. Use another file of the model, or export it again with operators of the ONNX standard (opset 14 to 20 \
              is known everywhere)"
         ));
+    }
+    if !provider.is_shared() {
+        // The file may be sound and the device at fault; the CPU would tell.
+        return Error::Device {
+            message: format!("{file} could not be opened on {}. Use another file of the model, or another device", provider.name()),
+            source: Some(message.to_owned().into()),
+        };
     }
     match error.code() {
         ort::ErrorCode::NotImplemented => Error::ModelUnsupported(format!(

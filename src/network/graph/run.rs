@@ -1,8 +1,8 @@
 //! One run of a session that other threads run at the same time.
 //!
 //! ONNX Runtime documents `Run` as safe to call from several threads on the CPU provider. `ort`'s `Session::run` takes
-//! `&mut self` because that does not hold for every provider, so this calls the C function itself. Sessions made here
-//! have the CPU provider only (`open` in `mod.rs` registers none), and no `&mut Session` exists after loading.
+//! `&mut self` because that does not hold for every provider, so this calls the C function itself. `Graph` lets one run at a
+//! time go on where the session's provider is not shared, and no `&mut Session` exists after loading.
 
 use std::ffi::CString;
 use std::ptr::{self, NonNull};
@@ -24,7 +24,7 @@ pub(super) fn run(session: &Session, inputs: &[(&str, DynValue)], output: &str) 
 
     // SAFETY: every pointer comes from a value that lives to the end of this function; the counts are the lengths of
     // the arrays; the run options may be null; `result` has room for the one output that is asked for. The session is
-    // only read: `Run` is safe beside other calls of `Run` on the CPU provider.
+    // only read: `Run` is safe beside other calls of `Run` on the CPU provider, and with others there are none beside it.
     let status = unsafe {
         (ort::api().Run)(
             session.ptr().cast_mut(),

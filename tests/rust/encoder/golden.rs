@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use vecrank::engine::Engine;
 use vecrank::files::ModelFolder;
-use vecrank::network::Network;
+use vecrank::network::{Network, Placement};
 use vecrank::options::{DType, EngineOption, LoadOptions, Product, Prompt};
 use vecrank::tokenizer::{Limit, Part};
 
@@ -63,7 +63,7 @@ fn fp32_is_the_reference() {
     let mut far = Vec::new();
     for repository in taken() {
         let engine = repository.load(DType::Fp32);
-        assert_eq!(engine.engine_kind().as_str(), "encoder");
+        assert_eq!(engine.network().kind().as_str(), "encoder");
         let found = repository.alone(&engine);
         let (furthest, greatest) = distance(&repository, &found);
         let bound = if repository.product() == Product::Reranker { LOGIT_BOUND } else { VECTOR_BOUND };
@@ -113,7 +113,7 @@ fn tokens_are_the_reference() {
             dtype: DType::Fp32,
             ..LoadOptions::new(repository.product(), &repository.folder)
         };
-        let spec = Network::spec(&ModelFolder::open(&repository.folder).unwrap(), &options).unwrap();
+        let spec = Network::spec(&ModelFolder::open(&repository.folder).unwrap(), &options, &Placement::cpu()).unwrap();
         let tokenizer = zoo::tokenizer(&spec);
         let limit = Limit { tokens: spec.max_length.default, truncation: spec.tokenizer.truncation };
         let group = match repository.product() {

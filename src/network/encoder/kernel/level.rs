@@ -98,6 +98,26 @@ impl Level {
         }
     }
 
+    /// Features of this processor that the encoder or ONNX Runtime make use of, by the names of the instruction sets.
+    #[must_use]
+    pub fn features() -> Vec<&'static str> {
+        macro_rules! found {
+            ($detected:ident: $($name:tt),*) => {
+                [$(($name, std::arch::$detected!($name))),*].into_iter().filter_map(|(name, has)| has.then_some(name)).collect()
+            };
+        }
+        #[cfg(target_arch = "x86_64")]
+        let mut found: Vec<_> = found!(is_x86_feature_detected:
+            "sse4.2", "avx", "f16c", "fma", "avx2", "avxvnni", "avx512f", "avx512bw", "avx512vnni", "avx512bf16");
+        #[cfg(target_arch = "x86_64")]
+        found.extend(Level::Amx.is_available().then_some("amx"));
+        #[cfg(target_arch = "aarch64")]
+        let found = found!(is_aarch64_feature_detected: "neon", "fp16", "dotprod", "bf16", "i8mm", "sve");
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let found = Vec::new();
+        found
+    }
+
     /// Those that this processor has, the most able first.
     pub fn available() -> impl Iterator<Item = Level> {
         Level::ALL.iter().copied().filter(|level| level.is_available())

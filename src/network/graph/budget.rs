@@ -1,0 +1,119 @@
+//! How many tokens a run has at most. On a CPU that is a fixed number; on other devices it is measured when the model is loaded, and
+//! becomes smaller for good where a run does not fit into the device's memory.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// The least that is tried first, and the most that is tried at all.
+const TRIED: std::ops::RangeInclusive<usize> = 512..=65_536;
+/// Runs that double their tokens must gain this much per token to be worth while.
+const GAIN: f64 = 0.9;
+/// What measuring may take.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Tokens of a run, padding included.
+#[derive(Debug)]
+pub(super) struct Budget {
+    tokens: AtomicUsize,
+}
+
+impl Budget {
+    pub fn new(tokens: usize) -> Self {
+        Budget { tokens: AtomicUsize::new(tokens.max(1)) }
+    }
+
+    pub fn tokens(&self) -> usize {
+        self.tokens.load(Ordering::Relaxed)
+    }
+
+    /// A run of so many tokens did not fit: none is as large again.
+    pub fn shrink_below(&self, tokens: usize) {
+        self.tokens.fetch_min((tokens / 2).max(1), Ordering::Relaxed);
+    }
+
+    /// Doubles the tokens of a run for as long as each costs less by it. `run` runs so many tokens and says how long that took, or
+    /// nothing where they do not fit.
+    pub fn measure(&self, mut run: impl FnMut(usize) -> Option<Duration>) {
+        let mut spent = Duration::ZERO;
+        let mut best: Option<(usize, f64)> = None;
+        let mut tokens = *TRIED.start();
+        while TRIED.contains(&tokens) && spent < PATIENCE {
+            // Once for what a new shape costs, once for the time.
+            let (Some(first), Some(second)) = (run(tokens), run(tokens)) else { break };
+            spent += first + second;
+            #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+            let cost = second.as_secs_f64() / tokens as f64;
+            if best.is_some_and(|(_, least)| cost > least * GAIN) {
+                break;
+            }
+            best = Some((tokens, cost));
+            tokens *= 2;
+        }
+        let found = best.map_or(*TRIED.start() / 2, |(tokens, _)| tokens);
+        self.tokens.store(found, Ordering::Relaxed);
+    }
+}
+
+/// Whether a failure says that memory was not enough, in the words of ONNX Runtime's arena, CUDA, cuBLAS, DirectML and WebGPU.
+pub(super) fn is_of_memory(message: &str) -> bool {
+    let words = [
+        "Failed to allocate memory",
+        "Available memory of",
+        "out of memory",
+        "OUT_OF_MEMORY",
+        "OUTOFMEMORY",
+        "ALLOC_FAILED",
+        "8007000E",
+        "bad allocation",
+        "std::bad_alloc",
+    ];
+    words.iter().any(|word| message.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_grow_while_it_is_worth_while() {
+        // A device that needs 4 ms for any run up to 2048 tokens, and then twice as long for twice as many.
+        let budget = Budget::new(1);
+        let mut largest = 0;
+        budget.measure(|tokens| {
+            largest = largest.max(tokens);
+            Some(Duration::from_millis(4) * u32::try_from(tokens.max(2048) / 2048).expect("small"))
+        });
+        assert_eq!(budget.tokens(), 2048);
+        assert_eq!(largest, 4096);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_taken() {
+        let budget = Budget::new(1);
+        budget.measure(|tokens| (tokens <= 1024).then_some(Duration::from_millis(1)));
+        assert_eq!(budget.tokens(), 1024);
+        let nothing = Budget::new(1);
+        nothing.measure(|_| None);
+        assert_eq!(nothing.tokens(), 256);
+    }
+
+    #[test]
+    fn a_run_that_did_not_fit_is_remembered() {
+        let budget = Budget::new(4096);
+        budget.shrink_below(3000);
+        assert_eq!(budget.tokens(), 1500);
+        budget.shrink_below(8000);
+        assert_eq!(budget.tokens(), 1500);
+        budget.shrink_below(1);
+        assert_eq!(budget.tokens(), 1);
+    }
+
+    #[test]
+    fn failures_for_memory_are_known() {
+        let of_arena = "BFCArena::AllocateRawInternal: Available memory of 1048576 is smaller than requested bytes of 4194304";
+        for message in [of_arena, "CUDA error cudaErrorMemoryAllocation:out of memory", "CUBLAS_STATUS_ALLOC_FAILED"] {
+            assert!(is_of_memory(message), "{message}");
+        }
+        assert!(!is_of_memory("Got invalid dimensions for input"));
+    }
+}

@@ -1,0 +1,176 @@
+//! Plugin providers: libraries of others that ONNX Runtime opens, such as those of OpenVINO and WebGPU.
+//!
+//! A library is registered once in the process and stays; it brings devices, and a session gets one of them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use once_cell::sync::OnceCell;
+use ort::memory::DeviceType;
+use ort::session::builder::SessionBuilder;
+
+use super::{Provider, RunTokens};
+use crate::error::shown;
+use crate::network::graph::environment;
+use crate::network::graph::runtime::{added_plugin, surroundings};
+use crate::options::{DType, Device, LoadOptions, Plugin};
+
+/// Libraries that are registered, with the names of the providers that they brought.
+static REGISTERED: Mutex<BTreeMap<PathBuf, Vec<String>>> = Mutex::new(BTreeMap::new());
+
+#[derive(Debug)]
+pub(super) struct PluginProvider {
+    plugin: Plugin,
+    device_id: Option<u32>,
+    threads: usize,
+    chosen: OnceCell<Chosen>,
+}
+
+/// One device of a library.
+#[derive(Debug, Clone)]
+struct Chosen {
+    provider: String,
+    /// Its place among all devices of the environment, which only ever become more.
+    at: usize,
+    kind: DeviceType,
+}
+
+impl PluginProvider {
+    pub fn new(plugin: Plugin, options: &LoadOptions) -> Self {
+        PluginProvider { plugin, device_id: options.device_id, threads: options.threads, chosen: OnceCell::new() }
+    }
+
+    fn is(&self, device: Device) -> bool {
+        self.plugin.name == device.as_str()
+    }
+
+    /// The library that was given, or else one that `vecrank runtime add` unpacked.
+    fn library(&self) -> Result<PathBuf, String> {
+        let given = &self.plugin.path;
+        if !given.as_os_str().is_empty() {
+            return if given.is_file() { Ok(given.clone()) } else { Err(format!("its library {} is not there", given.display())) };
+        }
+        let surroundings = surroundings().map_err(|error| error.to_string())?;
+        let device = self.plugin.name.parse().unwrap_or(Device::Auto);
+        added_plugin(surroundings, device).ok_or_else(|| {
+            format!(
+                "its plugin was not found. Add the wheel of onnxruntime-ep-{} with `npx vecrank runtime add`, or name its library: \
+                 `providers: [{{ name: '{}', path: '/…' }}]`",
+                self.plugin.name, self.plugin.name
+            )
+        })
+    }
+
+    fn choose(&self) -> Result<Chosen, String> {
+        let library = self.library()?;
+        let environment = environment::get().map_err(|error| error.to_string())?;
+        let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+        if !registered.contains_key(&library) {
+            let before: Vec<String> = environment.devices().filter_map(|device| Some(device.ep().ok()?.to_owned())).collect();
+            let name = format!("vecrank.{}", registered.len());
+            environment
+                .register_ep_library(name, &library)
+                .map_err(|error| format!("ONNX Runtime does not take {}: {}", library.display(), error.message()))?;
+            let new = environment.devices().filter_map(|device| Some(device.ep().ok()?.to_owned()));
+            let mut new: Vec<String> = new.filter(|name| !before.contains(name)).collect();
+            new.dedup();
+            registered.insert(library.clone(), new);
+        }
+        let names = registered.get(&library).cloned().unwrap_or_default();
+        drop(registered);
+        // Of several names the plain one: OpenVINO's other one stands for its own automatic choice.
+        let Some(provider) = names.iter().min_by_key(|name| name.len()) else {
+            return Err(format!("{} is there, but it found no device that it can use", library.display()));
+        };
+        let mut devices: Vec<(usize, DeviceType)> = environment
+            .devices()
+            .enumerate()
+            .filter(|(_, device)| device.ep().is_ok_and(|name| name == provider))
+            .map(|(at, device)| (at, device.hardware_device().ty()))
+            .collect();
+        devices.sort_by_key(|(at, kind)| (rank(*kind), *at));
+        let wanted = self.device_id.unwrap_or(0) as usize;
+        let &(at, kind) = devices.get(wanted).ok_or_else(|| {
+            let found: Vec<_> = devices.iter().map(|(_, kind)| word(*kind)).collect();
+            format!("it has no device {wanted}: it found {} ({})", devices.len(), found.join(", "))
+        })?;
+        Ok(Chosen { provider: provider.clone(), at, kind })
+    }
+
+    fn chosen(&self) -> Result<&Chosen, String> {
+        self.chosen.get_or_try_init(|| self.choose())
+    }
+
+    /// What the user says, and what OpenVINO needs to compute what was asked for: by default it takes bf16 or fp16 where the
+    /// processor has them, and vectors of fp32 would differ by 1e-2.
+    fn options(&self, kind: DeviceType, dtype: Option<DType>) -> BTreeMap<String, String> {
+        let mut options = self.plugin.options.clone();
+        if self.is(Device::OpenVino) && !options.contains_key("load_config") {
+            let mut settings = serde_json::Map::new();
+            if dtype != Some(DType::Fp16) && dtype != Some(DType::Q4f16) {
+                settings.insert("INFERENCE_PRECISION_HINT".into(), "f32".into());
+            }
+            if kind == DeviceType::CPU {
+                settings.insert("INFERENCE_NUM_THREADS".into(), self.threads.into());
+            }
+            let config = serde_json::json!({ word(kind): settings });
+            options.insert("load_config".into(), config.to_string());
+        }
+        options
+    }
+}
+
+/// A GPU is what most ask a plugin for.
+fn rank(kind: DeviceType) -> u8 {
+    match kind {
+        DeviceType::GPU => 0,
+        DeviceType::CPU => 1,
+        _ => 2,
+    }
+}
+
+fn word(kind: DeviceType) -> &'static str {
+    match kind {
+        DeviceType::GPU => "GPU",
+        DeviceType::CPU => "CPU",
+        _ => "NPU",
+    }
+}
+
+impl Provider for PluginProvider {
+    fn name(&self) -> String {
+        self.chosen.get().map_or_else(|| self.plugin.name.clone(), |chosen| chosen.provider.clone())
+    }
+
+    fn prepare(&self) -> Result<(), String> {
+        self.chosen().map(drop)
+    }
+
+    fn register(&self, builder: SessionBuilder, dtype: Option<DType>) -> ort::Result<SessionBuilder> {
+        let chosen = self.chosen().map_err(ort::Error::new)?;
+        let environment = environment::get().map_err(|error| ort::Error::new(error.to_string()))?;
+        let options = self.options(chosen.kind, dtype);
+        let options: Vec<(String, String)> =
+            options.into_iter().map(|(key, value)| (format!("{}.{key}", chosen.provider), value)).collect();
+        for (_, value) in &options {
+            if value.contains('\0') {
+                return Err(ort::Error::new(format!("an option has a zero in it: {}", shown(value))));
+            }
+        }
+        let device = environment.devices().enumerate().filter(|(at, _)| *at == chosen.at).map(|(_, device)| device);
+        Ok(builder.with_devices(device, Some(&options))?)
+    }
+
+    fn prefers_half(&self) -> bool {
+        self.chosen.get().is_some_and(|chosen| chosen.kind == DeviceType::GPU)
+    }
+
+    /// On a processor as there: padding costs more than large batches save.
+    fn run_tokens(&self) -> RunTokens {
+        match self.chosen.get() {
+            Some(chosen) if chosen.kind != DeviceType::CPU => RunTokens::Measured,
+            _ => RunTokens::Fixed(512),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! NVIDIA's GPUs, by TensorRT, which compiles a graph for the very GPU. That takes minutes, so what it made is kept. What it does not
+//! take runs by CUDA.
+
+use ort::ep;
+use ort::session::Session;
+use ort::session::builder::SessionBuilder;
+
+use super::cuda::{Cuda, ready};
+use super::{DeviceMemory, Provider, RunTokens, cache_folder};
+use crate::options::{DType, Device, LoadOptions};
+
+#[derive(Debug)]
+pub(super) struct TensorRt {
+    cuda: Cuda,
+}
+
+impl TensorRt {
+    pub fn new(options: &LoadOptions) -> Self {
+        TensorRt { cuda: Cuda::new(options) }
+    }
+}
+
+impl Provider for TensorRt {
+    fn name(&self) -> String {
+        "TensorrtExecutionProvider".into()
+    }
+
+    fn prepare(&self) -> Result<(), String> {
+        ready(Device::TensorRt, "tensorrt")?;
+        self.cuda.prepare()
+    }
+
+    fn register(&self, builder: SessionBuilder, dtype: Option<DType>) -> ort::Result<SessionBuilder> {
+        let mut provider = ep::TensorRT::default()
+            .with_device_id(i32::try_from(self.cuda.device()).unwrap_or(i32::MAX))
+            .with_fp16(dtype == Some(DType::Fp16));
+        if let Some(folder) = cache_folder("tensorrt") {
+            provider = provider
+                .with_engine_cache(true)
+                .with_engine_cache_path(&folder)
+                .with_timing_cache(true)
+                .with_timing_cache_path(&folder);
+        }
+        let builder = builder.with_execution_providers([provider.build().error_on_failure()])?;
+        self.cuda.register(builder, dtype)
+    }
+
+    /// Not measured: every new shape may be compiled anew.
+    fn run_tokens(&self) -> RunTokens {
+        RunTokens::Fixed(4096)
+    }
+
+    fn memory(&self, session: &Session) -> Option<DeviceMemory> {
+        self.cuda.memory(session)
+    }
+
+    fn companions(&self) -> &'static [&'static str] {
+        &["CUDAExecutionProvider"]
+    }
+}
