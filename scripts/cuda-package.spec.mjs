@@ -82,7 +82,8 @@ test('the package holds the libraries, the licences and nothing for Python, and 
   const packed = Object.values(JSON.parse(run.stdout))[0].files.map(({ path }) => path)
   assert.deepEqual(packed.sort(), [...licences, 'README.md', 'index.js', 'package.json', 'runtime.json', pin.library, ...pin.providers].sort())
   const { name, version, os, cpu, libc, scripts, dependencies } = json(folder, 'package.json')
-  assert.deepEqual({ name, version, os, cpu, libc, scripts, dependencies }, { name: WINDOWS, version: pins.version, os: ['win32'], cpu: ['x64'], libc: undefined, scripts: undefined, dependencies: undefined })
+  assert.deepEqual({ name, version, os, cpu }, { name: WINDOWS, version: pins.version, os: ['win32'], cpu: ['x64'] })
+  assert.deepEqual([libc, scripts, dependencies], [undefined, undefined, undefined])
   const readme = readFileSync(join(folder, 'README.md'), 'utf8')
   assert.ok(readme.includes(`npm install ${WINDOWS}`) && !/\{(name|version|size)\}/.test(readme))
 })
@@ -105,7 +106,8 @@ test('on Linux the library has the SONAME of the shipped one', { skip: linux }, 
 test('another library than the pinned one is not written', (context) => {
   const folder = join(temporary(context), WINDOWS)
   const pin = pins.packages[WINDOWS]
-  assert.throws(() => stage({ name: WINDOWS, version: pins.version, pin, wheel: wheelOf(pin, 'other'), folder }), (error) => error.message.includes(pin.sha256) && error.message.includes(sha256('other')))
+  const namesBoth = ({ message }) => message.includes(pin.sha256) && message.includes(sha256('other'))
+  assert.throws(() => stage({ name: WINDOWS, version: pins.version, pin, wheel: wheelOf(pin, 'other'), folder }), namesBoth)
   assert.equal(existsSync(folder), false)
 })
 

@@ -116,18 +116,31 @@ test('an outcome is right only with the code and the words that its case asks fo
 test('the report has a table for each step of a GPU, and says what did not end', (context) => {
   const work = temporary(context)
   const [MIB, GIB] = [2 ** 20, 2 ** 30]
-  const place = { device: 'cuda', provider: 'CUDAExecutionProvider', nodes: { CUDAExecutionProvider: 300, CPUExecutionProvider: 4 }, passedOver: [], deviceMemory: { limit: GIB, used: 500 * MIB } }
+  const nodes = { CUDAExecutionProvider: 300, CPUExecutionProvider: 4 }
+  const place = { device: 'cuda', provider: 'CUDAExecutionProvider', nodes, passedOver: [], deviceMemory: { limit: GIB, used: 500 * MIB } }
   const near = { mean: 1, least: 0.99999, largest: 1e-4 }
+  const full = { dtype: 'fp16', holds: false, error: { code: 'ERR_DEVICE', message: 'out of\nmemory | full' } }
+  const kept = { limit: GIB, before: 0, context: 400 * MIB, peak: 900 * MIB, own: 500 * MIB, after: 450 * MIB, place, least: 1, holds: true }
+  const fell = { name: 'auto', place: { device: 'cpu', passedOver: [{ device: 'cuda', reason: 'not there' }] }, ms: 12, afterwards: true, holds: true }
   const steps = {
     doctor: { devices: ['cuda'] },
-    parity: { texts: 300, holds: false, results: [{ dtype: 'fp32', holds: true, limit: 0.9999, toCpu: near, toRow: near, place }, { dtype: 'fp16', holds: false, error: { code: 'ERR_DEVICE', message: 'out of\nmemory | full' } }] },
-    memory: { slack: 256 * MIB, holds: false, results: [{ limit: GIB, before: 0, context: 400 * MIB, peak: 900 * MIB, own: 500 * MIB, after: 450 * MIB, place, least: 1, holds: true }, { limit: 2 * GIB, holds: false, error: 'out of memory' }] },
-    failures: { holds: false, results: [{ name: 'no provider', ended: 'SIGSEGV', said: '', holds: false }, { name: 'auto', place: { device: 'cpu', passedOver: [{ device: 'cuda', reason: 'not there' }] }, ms: 12, afterwards: true, holds: true }] },
+    parity: { texts: 300, holds: false, results: [{ dtype: 'fp32', holds: true, limit: 0.9999, toCpu: near, toRow: near, place }, full] },
+    memory: { slack: 256 * MIB, holds: false, results: [kept, { limit: 2 * GIB, holds: false, error: 'out of memory' }] },
+    failures: { holds: false, results: [{ name: 'no provider', ended: 'SIGSEGV', said: '', holds: false }, fell] },
   }
   for (const [name, step] of Object.entries(steps)) writeFileSync(join(work, `${name}.json`), JSON.stringify(step))
   report({ work, out: work, device: 'cuda' })
   const written = readFileSync(join(work, 'gpu.md'), 'utf8')
-  for (const words of ['# On a GPU', 'cuda (CUDAExecutionProvider) | CUDAExecutionProvider 300, CPUExecutionProvider 4 | yes', 'ERR_DEVICE: out of memory \\| full', '| 1024 | 0 | 400 | 900 | 500 | 450 | 500 of 1024 |', 'ended with SIGSEGV', 'passed over: cuda: not there', '**Did not end:** this step did not end']) {
+  const wanted = [
+    '# On a GPU',
+    '| cuda (CUDAExecutionProvider) | CUDAExecutionProvider 300, CPUExecutionProvider 4 | yes |',
+    'ERR_DEVICE: out of memory \\| full',
+    '| 1024 | 0 | 400 | 900 | 500 | 450 | 500 of 1024 |',
+    'ended with SIGSEGV',
+    'passed over: cuda: not there',
+    '**Did not end:** this step did not end',
+  ]
+  for (const words of wanted) {
     assert.ok(written.includes(words), `${words}\n\n${written}`)
   }
   assert.doesNotMatch(written, /undefined|NaN|\[object/)

@@ -41,12 +41,14 @@ const cutShort = (file) => (folder) => {
   truncateSync(path, 4096)
 }
 
-/** What is wrong, and what must come of it: a code and words, or `runs` on another device with the reason that it gives. */
+/** What is wrong, and what must come of it: a code and words, or `runs` on the CPU with the reason why. */
+const cuda = { options: { device: 'cuda' }, code: /^ERR_(DEVICE|RUNTIME|CORRUPT)$/ }
 const cases = [
-  { name: `no ${CUDA}`, damage: without(CUDA), options: { device: 'cuda' }, code: /^ERR_(DEVICE|RUNTIME)$/, words: /providers_cuda/ },
-  { name: `no ${SHARED}`, damage: without(SHARED), options: { device: 'cuda' }, code: /^ERR_(DEVICE|RUNTIME)$/, words: /providers_shared/ },
-  { name: `${CUDA} cut short`, damage: cutShort(CUDA), options: { device: 'cuda' }, code: /^ERR_(DEVICE|RUNTIME|CORRUPT)$/, words: /providers_cuda/ },
-  { name: "no libraries of NVIDIA's on the search path", env: { LD_LIBRARY_PATH: '' }, options: { device: 'cuda' }, code: /^ERR_(DEVICE|RUNTIME)$/, words: /lib(cublas|cudart|curand|cudnn)/, mayRun: true },
+  { ...cuda, name: `no ${CUDA}`, damage: without(CUDA), words: /providers_cuda/ },
+  { ...cuda, name: `no ${SHARED}`, damage: without(SHARED), words: /providers_shared/ },
+  { ...cuda, name: `${CUDA} cut short`, damage: cutShort(CUDA), words: /providers_cuda/ },
+  // The system may have them as well.
+  { ...cuda, name: "NVIDIA's libraries not on the search path", env: { LD_LIBRARY_PATH: '' }, words: /lib(cublas|cudart|curand|cudnn)/, mayRun: true },
   { name: 'deviceId 99', options: { device: 'cuda', deviceId: 99 }, code: /^ERR_(DEVICE|INVALID_ARG)$/, words: /99/ },
   { name: `auto, no ${CUDA}`, damage: without(CUDA), options: { device: 'auto' }, runs: true },
 ]

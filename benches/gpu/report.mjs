@@ -45,11 +45,12 @@ const sections = {
     `${texts} real texts against fp32 on the CPU; "alone": 20 of them, each against its row.`,
     table(
       ['dtype', 'cosine, mean', 'least', 'largest difference', 'alone, least', 'device', 'nodes', 'holds'],
-      results.map(({ dtype, toCpu, toRow, place, leftOut, error, holds: kept }) =>
-        toCpu === undefined
-          ? [dtype, cell(leftOut === undefined ? `${error.code}: ${error.message}` : `left out: ${leftOut}`), '', '', '', '', '', leftOut === undefined ? holds(kept) : '–']
-          : [dtype, toCpu.mean.toFixed(6), toCpu.least.toFixed(6), toCpu.largest.toPrecision(2), toRow.least.toFixed(6), `${place.device} (${place.provider})`, nodesOf(place), holds(kept)],
-      ),
+      results.map(({ dtype, toCpu, toRow, place, leftOut, error, holds: kept }) => {
+        if (leftOut !== undefined) return [dtype, cell(`left out: ${leftOut}`), '', '', '', '', '', '–']
+        if (error !== undefined) return [dtype, cell(`${error.code}: ${error.message}`), '', '', '', '', '', holds(kept)]
+        const figures = [toCpu.mean.toFixed(6), toCpu.least.toFixed(6), toCpu.largest.toPrecision(2), toRow.least.toFixed(6)]
+        return [dtype, ...figures, `${place.device} (${place.provider})`, nodesOf(place), holds(kept)]
+      }),
     ),
   ],
   throughput: ({ rounds, results, absent, contenders }) => [
@@ -71,7 +72,8 @@ const sections = {
       ['limit', 'before', 'tiny model', 'peak', 'own', 'after', '`deviceMemory`', 'cosine to no limit', 'holds'],
       results.map(({ limit, before, context, peak, own, after, place, least, error, holds: kept }) => {
         const told = place?.deviceMemory ? `${mib(place.deviceMemory.used)} of ${mib(place.deviceMemory.limit)}` : '–'
-        return [limit === undefined ? 'none' : mib(limit), mib(before), mib(context), mib(peak), mib(own), mib(after), told, error ? cell(error) : (least?.toFixed(6) ?? '–'), holds(kept)]
+        const figures = [before, context, peak, own, after].map(mib)
+        return [limit === undefined ? 'none' : mib(limit), ...figures, told, error ? cell(error) : (least?.toFixed(6) ?? '–'), holds(kept)]
       }),
     ),
   ],
@@ -80,8 +82,8 @@ const sections = {
     table(
       ['case', 'what came', 'ms', 'the CPU works afterwards', 'holds'],
       results.map(({ name, error, place, ms, ended, said, afterwards, holds: kept }) => {
-        const ran = place && `runs on ${place.device}${place.passedOver?.length ? `; passed over: ${place.passedOver.map(({ device, reason }) => `${device}: ${reason}`).join('; ')}` : ''}`
-        const came = ended !== undefined ? `ended with ${ended}: ${said}` : error ? `${error.code}: ${error.message}` : ran
+        const over = place?.passedOver?.map(({ device, reason }) => `; passed over: ${device}: ${reason}`) ?? []
+        const came = ended !== undefined ? `ended with ${ended}: ${said}` : error ? `${error.code}: ${error.message}` : `runs on ${place.device}${over.join('')}`
         return [cell(name), cell(came), ms ?? '–', holds(afterwards), holds(kept)]
       }),
     ),

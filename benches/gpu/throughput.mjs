@@ -106,7 +106,8 @@ export async function throughput(options) {
   }
   for (const dtype of DTYPES) {
     const name = `sentence-transformers, ${dtype}`
-    if (options.python === undefined || options.torch === undefined) absent.push({ name, leftOut: options.python === undefined ? 'no Python was found' : 'no folder with model.safetensors' })
+    if (options.python === undefined) absent.push({ name, leftOut: 'no Python was found' })
+    else if (options.torch === undefined) absent.push({ name, leftOut: 'there is no folder with model.safetensors' })
     else await add(name, () => new SentenceTransformers(options, dtype, file))
   }
 
@@ -126,7 +127,8 @@ export async function throughput(options) {
     }
     timed.forEach(({ name }, index) => {
       const ms = spread(times[index])
-      results.push({ name, texts: size.count, ms, perSecond: { median: (size.count / ms.median) * 1000, least: (size.count / ms.most) * 1000, most: (size.count / ms.least) * 1000 } })
+      const perSecond = (milliseconds) => (size.count / milliseconds) * 1000
+      results.push({ name, texts: size.count, ms, perSecond: { median: perSecond(ms.median), least: perSecond(ms.most), most: perSecond(ms.least) } })
     })
   }
   for (const { contender } of there) await contender.end()
