@@ -12,9 +12,9 @@ MODEL_FOLDER holds onnx/model.onnx. OUT_FOLDER becomes a model of its own: the O
     onnx/model_q4f16.onnx    the same, and what is left in float16
     onnx/model_bnb4.onnx     MatMulBnb4: NF4, 4 bits, a scale for each 64 weights
 
-Block sizes, symmetry and NF4 are the defaults of scripts/quantize.py of huggingface/transformers.js. Two things differ: float16 is that of ONNX
-Runtime's own tools where theirs is a changed copy, and the files are not passed through onnxslim afterwards, which folds nodes and changes
-no number that counts. Only MatMul with constant weights becomes 4 bits; embeddings stay as they were.
+Block sizes, symmetry and NF4 are the defaults of scripts/quantize.py of huggingface/transformers.js, as is keeping inputs and outputs in float32. Two
+things differ: its converter to float16 is its own (it clips at 1e4, that of ONNX Runtime, which is used here, at 65,504), and it simplifies float16
+graphs with onnxslim. Only MatMul with constant weights becomes 4 bits; embeddings stay as they were.
 """
 import logging
 import shutil
@@ -25,7 +25,6 @@ import onnx
 from onnxruntime.quantization.matmul_bnb4_quantizer import MatMulBnb4Quantizer
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from onnxruntime.transformers import float16
-
 
 # The quantizers tell of every node that they leave alone.
 logging.disable(logging.INFO)
