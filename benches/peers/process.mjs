@@ -16,7 +16,7 @@ const parse = (line) => {
 }
 
 /** One contender that runs. `ready` is what it says of itself once its model is loaded. */
-class Running {
+export class Running {
   #child
   #lines
   #exited
