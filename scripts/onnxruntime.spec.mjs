@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { deflateRawSync } from 'node:zlib'
 import { platform } from '../lib/platform.js'
+import { elfHash, replaceSoname, sonameOf } from '../lib/soname.js'
 import { fetchLibrary, readPins } from './onnxruntime.mjs'
 import { root, sha256 } from './pypi.mjs'
-import { elfHash, replaceSoname } from './soname.mjs'
 import { readFromWheel } from './wheel.mjs'
 
 const pins = readPins()
@@ -83,6 +83,7 @@ test('the SONAME changes and changes back, and nothing else does', { skip: linux
   const ours = library()
   const theirs = replaceSoname(ours, to, from)
   assert.equal(theirs.length, ours.length)
+  assert.deepEqual([sonameOf(ours), sonameOf(theirs)], [to, from])
   assert.equal(ours.includes(`\0${from}\0`), false)
   assert.equal(theirs.includes(`\0${from}\0`), true)
   assert.ok(replaceSoname(theirs, from, to).equals(ours))
