@@ -4,9 +4,10 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { deflateRawSync } from 'node:zlib'
+import { zipOf } from '../__test__/archives.mjs'
 import { platform } from '../lib/platform.js'
 import { elfHash, replaceSoname, sonameOf } from '../lib/soname.js'
+import { crc32, ownCrc32 } from '../lib/zip.js'
 import { fetchLibrary, readPins } from './onnxruntime.mjs'
 import { root, sha256 } from './pypi.mjs'
 import { readFromWheel } from './wheel.mjs'
@@ -24,51 +25,6 @@ function temporary(context) {
   const folder = mkdtempSync(join(tmpdir(), 'vecrank-'))
   context.after(() => rmSync(folder, { recursive: true, force: true }))
   return folder
-}
-
-/** A ZIP archive of the files, deflated. */
-function archiveOf(files) {
-  const bodies = []
-  const entries = []
-  let offset = 0
-  for (const [name, text] of Object.entries(files)) {
-    const content = Buffer.from(text)
-    const packed = deflateRawSync(content)
-    // What the local header and the directory both say, from their field "version needed" on.
-    const facts = Buffer.alloc(26)
-    facts.writeUInt16LE(20, 0)
-    facts.writeUInt16LE(8, 4)
-    facts.writeUInt32LE(crc32(content), 10)
-    facts.writeUInt32LE(packed.length, 14)
-    facts.writeUInt32LE(content.length, 18)
-    facts.writeUInt16LE(name.length, 22)
-    const entry = Buffer.alloc(46)
-    entry.writeUInt32LE(0x02014b50, 0)
-    facts.copy(entry, 6)
-    entry.writeUInt32LE(offset, 42)
-    const body = Buffer.concat([Buffer.from('PK\x03\x04'), facts, Buffer.from(name), packed])
-    offset += body.length
-    bodies.push(body)
-    entries.push(entry, Buffer.from(name))
-  }
-  const directory = Buffer.concat(entries)
-  const end = Buffer.alloc(22)
-  end.writeUInt32LE(0x06054b50, 0)
-  end.writeUInt16LE(bodies.length, 8)
-  end.writeUInt16LE(bodies.length, 10)
-  end.writeUInt32LE(directory.length, 12)
-  end.writeUInt32LE(offset, 16)
-  return Buffer.concat([...bodies, directory, end])
-}
-
-/** The checksum of ZIP. Node has one of its own only from 20.15 on. */
-function crc32(content) {
-  let crc = 0xffffffff
-  for (const byte of content) {
-    crc ^= byte
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0)
-  }
-  return (crc ^ 0xffffffff) >>> 0
 }
 
 test('the library in place is the pinned one, and a second fetch leaves it alone', () => {
@@ -106,10 +62,18 @@ test('the hash of a name is that of the ABI', () => {
 })
 
 test('a wheel gives the files that are asked for and says which one it lacks', () => {
-  const archive = archiveOf({ first: 'one', 'onnxruntime/LICENSE': 'MIT '.repeat(100) })
+  const archive = zipOf({ first: 'one', 'onnxruntime/LICENSE': 'MIT '.repeat(100) })
   assert.equal(readFromWheel(archive, ['onnxruntime/LICENSE'])[0].toString(), 'MIT '.repeat(100))
   assert.throws(() => readFromWheel(archive, ['other']), /has no file other/)
   assert.throws(() => readFromWheel(Buffer.alloc(100), ['other']), /not a ZIP archive/)
+})
+
+test('the checksum of ZIP is the right one, also where Node has none', () => {
+  for (const sum of [crc32, ownCrc32]) {
+    assert.equal(sum(Buffer.from('123456789')), 0xcbf43926)
+    assert.equal(sum(Buffer.from('6789'), sum(Buffer.from('12345'))), 0xcbf43926)
+    assert.equal(sum(Buffer.alloc(0)), 0)
+  }
 })
 
 test('a wheel with another digest is thrown away and both digests are named', (context) => {
@@ -117,7 +81,7 @@ test('a wheel with another digest is thrown away and both digests are named', (c
   const pin = pins.platforms['linux-x64-gnu']
   const wheels = join(folder, 'wheels')
   const info = `onnxruntime-${pins.version}.dist-info`
-  const wrong = archiveOf({
+  const wrong = zipOf({
     [`${info}/METADATA`]: `Metadata-Version: 2.1\nName: onnxruntime\nVersion: ${pins.version}\n`,
     [`${info}/WHEEL`]: 'Wheel-Version: 1.0\nRoot-Is-Purelib: false\n',
     [`${info}/RECORD`]: '',

@@ -146,11 +146,7 @@ class Storage {
 
   /** Removes what was written, where it is not in its place. */
   discard() {
-    try {
-      fs.rmSync(this.#folder, { recursive: true, force: true })
-    } catch {
-      // The next `add` will.
-    }
+    removeIfPossible(this.#folder)
   }
 }
 
@@ -165,15 +161,33 @@ async function replace(runtimes, folder, target) {
     const hadOne = moveIfThere(target, old)
     try {
       fs.renameSync(folder, target)
-      if (hadOne) fs.rmSync(old, { recursive: true, force: true })
+      if (hadOne) removeIfPossible(old)
       return
     } catch (error) {
-      if (hadOne) moveIfThere(old, target)
+      if (hadOne) giveBack(old, target)
       // Another `add` was faster, or on Windows a virus scanner still looks at the new files.
       const isPassing = ['ENOTEMPTY', 'EEXIST', 'EPERM', 'EACCES', 'EBUSY'].includes(error.code)
       if (!isPassing || attempt === 10) throw diskError(target, error)
       await sleep(100)
     }
+  }
+}
+
+/** Puts the old one back, unless the place is taken by a newer one. */
+function giveBack(old, target) {
+  try {
+    fs.renameSync(old, target)
+  } catch {
+    if (fs.existsSync(target)) removeIfPossible(old)
+  }
+}
+
+/** For what nobody sees any more. The next `add` tries again. */
+function removeIfPossible(folder) {
+  try {
+    fs.rmSync(folder, { recursive: true, force: true })
+  } catch {
+    // Somebody else's, or in use. It is in nobody's way.
   }
 }
 
@@ -196,12 +210,7 @@ function remove(runtimes, name) {
 /** Removes what killed processes left. What a living one is writing stays. */
 function removeLeftovers(runtimes) {
   for (const name of at(runtimes, () => fs.readdirSync(runtimes))) {
-    if (!name.startsWith(PASSING) || !isLeftOver(path.join(runtimes, name), name)) continue
-    try {
-      fs.rmSync(path.join(runtimes, name), { recursive: true, force: true })
-    } catch {
-      // Somebody else's, or in use. It is in nobody's way.
-    }
+    if (name.startsWith(PASSING) && isLeftOver(path.join(runtimes, name), name)) removeIfPossible(path.join(runtimes, name))
   }
 }
 

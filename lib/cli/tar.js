@@ -13,6 +13,7 @@ const BLOCK = 512
 const LONGEST_EXTENSION = 64 * 1024
 /** What is around the files: headers, and padding to whole blocks. */
 const MOST_AROUND = 64 * 2 ** 20
+const NO_HEADER = 'it is not a tar archive, or a header in it is damaged'
 
 /** The bytes of a stream, as many at a time as are asked for. */
 class Bytes {
@@ -69,7 +70,7 @@ const text = (block, at, length) => {
 /** A number in octal digits. Larger ones are written in another way, but nothing of that size is taken. */
 function number(block, at, length) {
   const digits = text(block, at, length).trim()
-  if (!/^[0-7]*$/.test(digits)) throw damaged('a header in it has a number that cannot be read')
+  if (!/^[0-7]*$/.test(digits)) throw damaged(NO_HEADER)
   return digits === '' ? 0 : Number.parseInt(digits, 8)
 }
 
@@ -95,7 +96,7 @@ async function header(bytes) {
   if (block.every((byte) => byte === 0)) return undefined
   let sum = 8 * 0x20
   for (let at = 0; at < BLOCK; at++) sum += at >= 148 && at < 156 ? 0 : block[at]
-  if (sum !== number(block, 148, 8)) throw damaged('it is not a tar archive, or a header in it is damaged')
+  if (sum !== number(block, 148, 8)) throw damaged(NO_HEADER)
   const prefix = text(block, 257, 6) === 'ustar' ? text(block, 345, 155) : ''
   const name = text(block, 0, 100)
   return { type: String.fromCharCode(block[156] || 0x30), name: prefix === '' ? name : `${prefix}/${name}`, size: number(block, 124, 12), link: text(block, 157, 100) }
