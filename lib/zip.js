@@ -21,6 +21,8 @@ const ENTRY_SIZE = 46
 const LOCAL = 0x04034b50
 const LOCAL_SIZE = 30
 const LONGEST_COMMENT = 0xffff
+/** The directory is held in memory. Those of the largest wheels have less than 100 kB. */
+const LARGEST_DIRECTORY = 64 * 2 ** 20
 /** What a field of 32 bits holds where the number is in a ZIP64 record. */
 const ELSEWHERE = 0xffffffff
 
@@ -50,6 +52,7 @@ function readEnd(source) {
   const isZip64 = at >= ZIP64_SIZE && tail.readUInt32LE(at - ZIP64_SIZE) === ZIP64
   if (isZip64 || start === ELSEWHERE || length === ELSEWHERE) damaged('it is a ZIP64 archive, which is for files of more than 4 GB and not supported')
   if (record.readUInt16LE(4) !== 0 || record.readUInt16LE(8) !== count) damaged('it is a ZIP archive in several volumes, which is not supported')
+  if (length > LARGEST_DIRECTORY) damaged('its directory is too large')
   if (start + length !== from + at) damaged('its directory is damaged, or something was put before the archive')
   return { count, start, length }
 }

@@ -12,9 +12,9 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { pipeline } = require('node:stream/promises')
 const zlib = require('node:zlib')
-const { VecrankError } = require('../errors.js')
+const { VecrankError, describe } = require('../errors.js')
 const zip = require('../zip.js')
-const { Entries, counted, damaged, textOf } = require('./entries.js')
+const { Entries, Texts, counted, damaged } = require('./entries.js')
 const { readTar } = require('./tar.js')
 
 const PIECE = 256 * 1024
@@ -65,9 +65,16 @@ function reasonOf(error) {
 /** The bytes of an open file from one place to another, or to its end. The file stays open. */
 const bytesOf = (descriptor, start, end) => fs.createReadStream(null, { fd: descriptor, autoClose: false, start, end, highWaterMark: PIECE })
 
+/** The texts of an archive whose files can be had in any order. */
+async function textsOf(archive, isText) {
+  const texts = new Texts()
+  const names = [...archive.entries].filter(([name, { link }]) => link === undefined && isText(name)).map(([name]) => name)
+  await archive.extract(names, (name, size, chunks) => texts.add(name, size, chunks))
+  return texts.found
+}
+
 class Zip {
   form = 'zip'
-  texts = new Map()
   #descriptor
   #source
   #directory
@@ -87,14 +94,14 @@ class Zip {
     for (const entry of zip.readDirectory(this.#source)) {
       const isFolder = entry.name.endsWith('/')
       // Also what is not unpacked has to be in order: an archive that was made to harm is not trusted with its other half.
-      if (!entry.isPlain) throw damaged(`its entry ${JSON.stringify(entry.name)} is a link or no file at all`)
+      if (!entry.isPlain) throw damaged(`its entry ${describe(entry.name)} is a link or no file at all`)
       if (isFolder) entries.addFolder(entry.name.slice(0, -1))
       else entries.add(entry.name, entry.size)
       zip.startOf(this.#source, entry)
       if (!isFolder) this.#directory.set(entry.name, entry)
     }
     this.entries = entries.found
-    await this.extract([...entries.found.keys()].filter(isText), async (name, ...content) => this.texts.set(name, await textOf(name, ...content)))
+    this.texts = await textsOf(this, isText)
   }
 
   async extract(names, take) {
@@ -119,7 +126,7 @@ async function* summed({ name, crc }, chunks) {
     sum = zip.crc32(chunk, sum)
     yield chunk
   }
-  if (sum !== crc) throw damaged(`its entry ${JSON.stringify(name)} does not have its checksum (CRC-32)`)
+  if (sum !== crc) throw damaged(`its entry ${describe(name)} does not have its checksum (CRC-32)`)
 }
 
 /** Sends bytes through steps to the function that takes them. Where that throws its error is the one: a pipeline would only say that it was aborted. */
@@ -142,7 +149,6 @@ async function passOn(steps, take) {
 
 class Tarball {
   form = 'tarball'
-  texts = new Map()
   #descriptor
 
   constructor(descriptor) {
@@ -151,12 +157,14 @@ class Tarball {
 
   async list(isText) {
     const entries = new Entries()
+    const texts = new Texts()
     await this.#read(({ name, size, link, isFolder }) => {
       if (isFolder) return entries.addFolder(name)
       entries.add(name, size, link)
-      return link === undefined && isText(name) ? async (chunks) => this.texts.set(name, await textOf(name, size, chunks)) : undefined
+      return link === undefined && isText(name) ? (chunks) => texts.add(name, size, chunks) : undefined
     })
     this.entries = entries.found
+    this.texts = texts.found
   }
 
   async extract(names, take) {
@@ -177,7 +185,6 @@ class Tarball {
 
 class Folder {
   form = 'folder'
-  texts = new Map()
   #folder
 
   constructor(folder) {
@@ -188,8 +195,7 @@ class Folder {
     const entries = new Entries()
     this.#walk('', entries, 0)
     this.entries = entries.found
-    const texts = [...entries.found].filter(([name, { link }]) => link === undefined && isText(name)).map(([name]) => name)
-    await this.extract(texts, async (name, ...content) => this.texts.set(name, await textOf(name, ...content)))
+    this.texts = await textsOf(this, isText)
   }
 
   #walk(prefix, entries, depth) {

@@ -50,7 +50,8 @@ function choose(entries) {
   const kind = main.length > 0 ? 'onnxruntime' : 'plugin'
   if (found.length === 0) {
     const plugins = Object.keys(PLUGINS).join(' and ')
-    throw new VecrankError('ERR_RUNTIME', `it holds no library of ONNX Runtime (libonnxruntime.so, onnxruntime.dll, libonnxruntime.dylib) and no plugin; plugins are known for ${plugins}`)
+    const names = 'libonnxruntime.so, onnxruntime.dll, libonnxruntime.dylib'
+    throw new VecrankError('ERR_RUNTIME', `it holds no library of ONNX Runtime (${names}) and no plugin; plugins are known for ${plugins}`)
   }
   const folder = folderFor(found)
   // The same library may lie there by several names: the longest tells its version.

@@ -11,8 +11,8 @@ const { VecrankError, describe } = require('../errors.js')
 const MOST_BYTES = 4 * 2 ** 30
 const MOST_ENTRIES = 20_000
 const LONGEST_NAME = 1024
-/** Texts that are read to tell what a distribution is. */
-const MOST_TEXT = 8 * 2 ** 20
+/** The texts that are read to tell what a distribution is: all of them, as they are held in memory. */
+const MOST_TEXT = 64 * 2 ** 20
 
 /** What came is not what it must be: a clause about the archive, whose name stands before it when it is printed. */
 function damaged(what, cause) {
@@ -65,12 +65,18 @@ async function* counted(name, size, chunks) {
   if (count < size) throw damaged(`its entry ${describe(name)} has ${count} of the ${size} bytes that it declares`)
 }
 
-/** The whole of a small entry. */
-async function textOf(name, size, chunks) {
-  if (size > MOST_TEXT) throw damaged(`its entry ${describe(name)} is too large for a text`)
-  const parts = []
-  for await (const chunk of chunks) parts.push(chunk)
-  return Buffer.concat(parts).toString('utf8')
+/** Small entries as a whole, by name. */
+class Texts {
+  found = new Map()
+  #bytes = 0
+
+  async add(name, size, chunks) {
+    this.#bytes += size
+    if (this.#bytes > MOST_TEXT) throw damaged(`its entry ${describe(name)} is too large for a text`)
+    const parts = []
+    for await (const chunk of chunks) parts.push(chunk)
+    this.found.set(name, Buffer.concat(parts).toString('utf8'))
+  }
 }
 
-module.exports = { Entries, MOST_BYTES, counted, damaged, textOf }
+module.exports = { Entries, MOST_BYTES, Texts, counted, damaged }

@@ -39,7 +39,10 @@ function read(head) {
   }
   if (magic === 0xcffaedfe) return [`darwin-${MACH[head.readUInt32LE(4)] ?? 'another processor'}`]
   // One file for several processors.
-  if (magic === 0xcafebabe) return Array.from({ length: Math.min(head.readUInt32BE(4), 8) }, (_, index) => `darwin-${MACH[head.readUInt32BE(8 + 20 * index)] ?? 'another processor'}`)
+  if (magic === 0xcafebabe) {
+    const count = Math.min(head.readUInt32BE(4), 8)
+    return Array.from({ length: count }, (_, index) => `darwin-${MACH[head.readUInt32BE(8 + 20 * index)] ?? 'another processor'}`)
+  }
   return []
 }
 

@@ -11,7 +11,7 @@ const { damaged } = require('./entries.js')
 /** The native side speaks the interface of this version (`lib/onnxruntime.js` says the same of a distribution's library). */
 const OLDEST = [1, 24]
 const NAME = /^(?=.{1,64}$)[a-z0-9]+(-[a-z0-9]+)*$/
-const VERSION = /^(?=.{1,64}$)\d+(\.\d+)+([.+-]?[0-9a-z]+)*$/i
+const VERSION = /^(?=.{1,64}$)\d+(\.\d+)+[0-9a-z]*([.+-][0-9a-z]+)*$/i
 const METADATA = /^[^/]+\.dist-info\/METADATA$/
 const RECORD = /^[^/]+\.dist-info\/RECORD$/
 const NUSPEC = /^[^/]+\.nuspec$/
@@ -38,9 +38,9 @@ function* stated(texts, { folder, library }, source) {
     if (METADATA.test(file)) {
       if (texts.get(file.replace(/METADATA$/, 'RECORD'))?.includes(place) === false) continue
       const [head] = text.split(/\r?\n\r?\n/)
-      yield { file, name: /^Name: *(.+?) *$/m.exec(head)?.[1], version: /^Version: *(.+?) *$/m.exec(head)?.[1] }
+      yield { file, name: /^Name:[ \t]*(\S+)/m.exec(head)?.[1], version: /^Version:[ \t]*(\S+)/m.exec(head)?.[1] }
     } else if (NUSPEC.test(file)) {
-      yield { file, name: /<id>\s*([^<]+?)\s*<\/id>/.exec(text)?.[1], version: /<version>\s*([^<]+?)\s*<\/version>/.exec(text)?.[1] }
+      yield { file, name: /<id>\s*([^<\s]+)\s*<\/id>/.exec(text)?.[1], version: /<version>\s*([^<\s]+)\s*<\/version>/.exec(text)?.[1] }
     } else if (NPM.test(file)) {
       yield { file, ...npmManifest(text) }
     }

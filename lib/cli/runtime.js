@@ -6,7 +6,7 @@
  */
 
 const path = require('node:path')
-const { VecrankError } = require('../errors.js')
+const { VecrankError, describe } = require('../errors.js')
 const { openArchive } = require('./archive.js')
 const { UsageError, bytes, several } = require('./arguments.js')
 const { choose, isLibrary } = require('./distribution.js')
@@ -29,8 +29,10 @@ async function addOne(word) {
   const file = path.resolve(word)
   try {
     const added = await unpack(file)
-    const { name, version, devices } = added.described
-    print(`Added ${name} ${version} (${devices.join(', ') || 'no devices'}): ${several(Object.keys(added.described.files).length, 'file')}, ${bytes(sizeOf(added.described))}`)
+    const { name, version, devices, files } = added.described
+    const sizes = Object.values(files).map(({ size }) => size)
+    const sum = sizes.reduce((total, size) => total + size, 0)
+    print(`Added ${name} ${version} (${devices.join(', ') || 'no devices'}): ${several(sizes.length, 'file')}, ${bytes(sum)}`)
     print(`  folder ${added.folder}`)
     for (const note of notesOn(added.described)) print(`  note: ${note}`)
   } catch (error) {
@@ -40,8 +42,6 @@ async function addOne(word) {
     throw isAboutData ? error : new VecrankError(error.code, `Could not add ${file}: ${error.message}`, { cause: error.cause })
   }
 }
-
-const sizeOf = ({ files }) => Object.values(files).reduce((sum, { size }) => sum + size, 0)
 
 /** From an archive to its place: what it is, all of its files, then its name. */
 async function unpack(file) {
@@ -78,8 +78,10 @@ function stop(storage, code) {
 }
 
 function expectRecorded(name, found, recorded) {
-  if (recorded === undefined) throw damaged(`its file ${JSON.stringify(name)} is not in its RECORD`)
-  if (recorded.sha256 !== found.sha256 || recorded.size !== found.size) throw damaged(`its file ${JSON.stringify(name)} is not the one of its RECORD: sha256 ${found.sha256}, expected ${recorded.sha256}`)
+  const shown = describe(name)
+  if (recorded === undefined) throw damaged(`its file ${shown} is not in its RECORD`)
+  const isSame = recorded.sha256 === found.sha256 && recorded.size === found.size
+  if (!isSame) throw damaged(`its file ${shown} is not the one of its RECORD: sha256 ${found.sha256}, expected ${recorded.sha256}`)
 }
 
 async function finish(storage, { kind, library, devices }, { name, version: stated }, source) {

@@ -54,7 +54,10 @@ function readRuntime(place) {
     Object.hasOwn(files, library)
   if (!isWhole) return broken(place, `${about} lacks what it must say`)
   if (entry !== `${name}-${version}`) return broken(place, `${about} is about ${name}-${version}`)
-  const sizes = Object.entries(files).map(([file, { size }]) => ({ file: path.join(place, file), size, there: sizeOf(path.join(place, file)) }))
+  const sizes = Object.entries(files).map(([inside, about]) => {
+    const file = path.join(place, inside)
+    return { file, size: about?.size, there: sizeOf(file) }
+  })
   const damaged = sizes
     .filter(({ size, there }) => there !== size)
     .map(({ file, size, there }) => `${file} ${there === undefined ? 'is missing' : `has ${there} of ${size} bytes`}`)

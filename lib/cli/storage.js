@@ -46,7 +46,8 @@ function at(place, action) {
 
 function diskError(place, error) {
   if (error instanceof VecrankError || error.code === undefined) return error
-  return new VecrankError('ERR_DISK', `Could not write to ${place}. ${ADVICE[error.code] ?? 'See to it that this user can make files there'}, or ${ANOTHER}`, { cause: error })
+  const advice = ADVICE[error.code] ?? 'See to it that this user can make files there'
+  return new VecrankError('ERR_DISK', `Could not write to ${place}. ${advice}, or ${ANOTHER}`, { cause: error })
 }
 
 const host = crypto.createHash('sha256').update(os.hostname()).digest('hex').slice(0, 8)
@@ -77,7 +78,9 @@ class Storage {
       // Where the system does not say, writing will.
       return
     }
-    if (free < needed) throw new VecrankError('ERR_DISK', `There is no room in ${this.#runtimes}: ${needed} bytes are needed and ${free} are free. Free some, or ${ANOTHER}`)
+    if (free >= needed) return
+    const numbers = `${needed} bytes are needed and ${free} are free`
+    throw new VecrankError('ERR_DISK', `There is no room in ${this.#runtimes}: ${numbers}. Free some, or ${ANOTHER}`)
   }
 
   /** Writes a file as its bytes come. A library has to be one for this machine, which its first bytes tell before the rest is written. */
