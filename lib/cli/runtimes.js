@@ -54,9 +54,9 @@ function readRuntime(place) {
     Object.hasOwn(files, library)
   if (!isWhole) return broken(place, `${about} lacks what it must say`)
   if (entry !== `${name}-${version}`) return broken(place, `${about} is about ${name}-${version}`)
-  const sizes = Object.entries(files).map(([inside, about]) => {
+  const sizes = Object.entries(files).map(([inside, facts]) => {
     const file = path.join(place, inside)
-    return { file, size: about?.size, there: sizeOf(file) }
+    return { file, size: facts?.size, there: sizeOf(file) }
   })
   const damaged = sizes
     .filter(({ size, there }) => there !== size)
