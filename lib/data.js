@@ -1,38 +1,40 @@
 'use strict'
 
-/** The folder of what belongs to the user and is no cache: the runtimes that `vecrank runtime add` unpacked. */
+/**
+ * The user's folders on this machine. The one of data is no cache: what the user added, such as other builds of ONNX Runtime, is fetched again by
+ * nothing.
+ */
 
 const os = require('node:os')
 const path = require('node:path')
-const { VecrankError } = require('./errors.js')
+const { describe } = require('./errors.js')
+const { VecrankError } = require('./failure.js')
 
-/** @returns {string | undefined} absolute; undefined for a user without a home; throws `ERR_RUNTIME` where `VECRANK_DATA` is no absolute path */
-function dataFolder(environment = process.env, platform = process.platform) {
-  const chosen = environment.VECRANK_DATA
-  if (chosen) {
-    if (path.isAbsolute(chosen)) return chosen
-    // A relative path would let the working folder decide which native code runs.
-    throw new VecrankError('ERR_RUNTIME', `VECRANK_DATA is ${JSON.stringify(chosen)}; it must be the absolute path of a folder.`)
-  }
-  return below(platform, environment, { xdg: 'XDG_DATA_HOME', linux: ['.local', 'share'], mac: 'Application Support', windows: [] })
+/**
+ * An absolute path, or undefined for a user without a home; the folder need not be there. Throws `ERR_RUNTIME` where `VECRANK_DATA` is not
+ * absolute: native code is loaded from there, and the working folder must not decide which.
+ */
+function dataFolder() {
+  const chosen = process.env.VECRANK_DATA
+  if (!chosen) return folderOf('XDG_DATA_HOME', ['.local', 'share'], 'Application Support')
+  if (path.isAbsolute(chosen)) return chosen
+  throw new VecrankError('ERR_RUNTIME', `VECRANK_DATA is ${describe(chosen)}; it must be the absolute path of a folder.`)
 }
 
-/** The folder of files that can be made again. */
-function cacheFolder(environment = process.env, platform = process.platform) {
-  return below(platform, environment, { xdg: 'XDG_CACHE_HOME', linux: ['.cache'], mac: 'Caches', windows: ['cache'] })
+/** The folder of files that can be made again: an absolute path, or undefined. */
+function cacheFolder() {
+  const folder = folderOf('XDG_CACHE_HOME', ['.cache'], 'Caches')
+  return process.platform === 'win32' ? folder && path.join(folder, 'cache') : folder
 }
 
-function below(platform, environment, { xdg, linux, mac, windows }) {
+function folderOf(variable, usual, library) {
   const home = homeFolder()
-  if (platform === 'win32') {
-    const local = environment.LOCALAPPDATA || (home && path.join(home, 'AppData', 'Local'))
-    return local && path.join(local, 'vecrank', ...windows)
-  }
-  if (platform === 'darwin') return home && path.join(home, 'Library', mac, 'vecrank')
-  const chosen = environment[xdg]
-  // The specification of these variables says that relative ones are ignored.
-  if (chosen && path.isAbsolute(chosen)) return path.join(chosen, 'vecrank')
-  return home && path.join(home, ...linux, 'vecrank')
+  if (process.platform === 'darwin') return home && path.join(home, 'Library', library, 'vecrank')
+  const isWindows = process.platform === 'win32'
+  const given = process.env[isWindows ? 'LOCALAPPDATA' : variable]
+  // A relative one has to be ignored: so say the rules of XDG.
+  if (given && path.isAbsolute(given)) return path.join(given, 'vecrank')
+  return home && path.join(home, ...(isWindows ? ['AppData', 'Local'] : usual), 'vecrank')
 }
 
 /** Absent for a user without one, as in many containers. */

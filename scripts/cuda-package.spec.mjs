@@ -7,12 +7,12 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { archiveOf } from './archive.mjs'
+import { zipOf } from '../__test__/archives.mjs'
 import { readGpuPins, stage } from './cuda-package.mjs'
 import { npm } from './npm.mjs'
 import { fetchLibrary, readPins } from './onnxruntime.mjs'
 import { root, sha256 } from './pypi.mjs'
-import { replaceSoname } from './soname.mjs'
+import { replaceSoname } from '../lib/soname.js'
 
 const pins = readGpuPins()
 const linux = process.platform === 'linux' ? false : 'the library of this platform is no ELF file'
@@ -28,7 +28,7 @@ function temporary(context) {
 
 /** A wheel with all that a package takes, and something that it does not. */
 function wheelOf(pin, library) {
-  return archiveOf({
+  return zipOf({
     'onnxruntime/LICENSE': 'MIT',
     'onnxruntime/ThirdPartyNotices.txt': 'others',
     'onnxruntime/capi/onnxruntime_pybind11_state.so': 'for Python',

@@ -4,11 +4,12 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { zipOf } from '../__test__/archives.mjs'
 import { platform } from '../lib/platform.js'
-import { archiveOf } from './archive.mjs'
+import { elfHash, replaceSoname, sonameOf } from '../lib/soname.js'
+import { crc32, ownCrc32 } from '../lib/zip.js'
 import { fetchLibrary, readPins } from './onnxruntime.mjs'
 import { root, sha256 } from './pypi.mjs'
-import { elfHash, replaceSoname } from './soname.mjs'
 import { readFromWheel } from './wheel.mjs'
 
 const pins = readPins()
@@ -38,6 +39,7 @@ test('the SONAME changes and changes back, and nothing else does', { skip: linux
   const ours = library()
   const theirs = replaceSoname(ours, to, from)
   assert.equal(theirs.length, ours.length)
+  assert.deepEqual([sonameOf(ours), sonameOf(theirs)], [to, from])
   assert.equal(ours.includes(`\0${from}\0`), false)
   assert.equal(theirs.includes(`\0${from}\0`), true)
   assert.ok(replaceSoname(theirs, from, to).equals(ours))
@@ -60,10 +62,18 @@ test('the hash of a name is that of the ABI', () => {
 })
 
 test('a wheel gives the files that are asked for and says which one it lacks', () => {
-  const archive = archiveOf({ first: 'one', 'onnxruntime/LICENSE': 'MIT '.repeat(100) })
+  const archive = zipOf({ first: 'one', 'onnxruntime/LICENSE': 'MIT '.repeat(100) })
   assert.equal(readFromWheel(archive, ['onnxruntime/LICENSE'])[0].toString(), 'MIT '.repeat(100))
   assert.throws(() => readFromWheel(archive, ['other']), /has no file other/)
   assert.throws(() => readFromWheel(Buffer.alloc(100), ['other']), /not a ZIP archive/)
+})
+
+test('the checksum of ZIP is the right one, also where Node has none', () => {
+  for (const sum of [crc32, ownCrc32]) {
+    assert.equal(sum(Buffer.from('123456789')), 0xcbf43926)
+    assert.equal(sum(Buffer.from('6789'), sum(Buffer.from('12345'))), 0xcbf43926)
+    assert.equal(sum(Buffer.alloc(0)), 0)
+  }
 })
 
 test('a wheel with another digest is thrown away and both digests are named', (context) => {
@@ -71,7 +81,7 @@ test('a wheel with another digest is thrown away and both digests are named', (c
   const pin = pins.platforms['linux-x64-gnu']
   const wheels = join(folder, 'wheels')
   const info = `onnxruntime-${pins.version}.dist-info`
-  const wrong = archiveOf({
+  const wrong = zipOf({
     [`${info}/METADATA`]: `Metadata-Version: 2.1\nName: onnxruntime\nVersion: ${pins.version}\n`,
     [`${info}/WHEEL`]: 'Wheel-Version: 1.0\nRoot-Is-Purelib: false\n',
     [`${info}/RECORD`]: '',

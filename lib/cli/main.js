@@ -31,7 +31,7 @@ const COMMANDS = {
       endpoint: 'value',
       offline: 'flag',
     },
-    more: { quiet: 'flag', json: 'flag' },
+    more: { quiet: 'flag', json: 'flag', 'cache-dir': 'value' },
     options: [
       ['--revision REV', 'a branch, a tag or a commit (default: main)'],
       ['--dtype DTYPE', 'which weights: auto, fp32, fp16, q8, int8, uint8, q4, q4f16, bnb4 (default: auto)'],
@@ -49,7 +49,7 @@ const COMMANDS = {
   'cache ls': {
     synopsis: 'vecrank cache ls [options]',
     summary: 'list the models in the cache',
-    flags: { json: 'flag' },
+    flags: { json: 'flag', 'cache-dir': 'value' },
     options: [CACHE_DIR, JSON_OUTPUT],
     run: () => require('./cache.js').list,
   },
@@ -57,18 +57,48 @@ const COMMANDS = {
     synopsis: 'vecrank cache verify [owner/name] [options]',
     summary: 'hash every file of the cache',
     text: 'Ends with 1 where a file is damaged, and names the command that heals it.',
-    flags: { json: 'flag' },
+    flags: { json: 'flag', 'cache-dir': 'value' },
     options: [CACHE_DIR, JSON_OUTPUT],
     run: () => require('./cache.js').verify,
   },
   'cache rm': {
     synopsis: 'vecrank cache rm <owner/name>... [options]',
     summary: 'take models out of the cache',
-    flags: {},
+    flags: { 'cache-dir': 'value' },
     options: [CACHE_DIR],
     run: () => require('./cache.js').remove,
   },
+  'runtime add': {
+    synopsis: 'vecrank runtime add <file or folder>...',
+    summary: 'add an ONNX Runtime for GPUs, or a plugin for one',
+    text:
+      'Takes a wheel (onnxruntime_gpu, onnxruntime_directml, onnxruntime_ep_openvino, onnxruntime_ep_webgpu), a NuGet\n' +
+      'package, a release (.tgz, .zip), a tarball of npm, or a folder that holds the libraries. It is checked and put\n' +
+      'into the data folder: VECRANK_DATA, else the usual one of the system. Nothing is downloaded.',
+    flags: {},
+    options: [],
+    run: () => require('./runtime.js').add,
+  },
+  'runtime ls': {
+    synopsis: 'vecrank runtime ls [options]',
+    summary: 'list the runtimes that were added',
+    text: 'Of two versions of one name the newest counts. Ends with 1 where one is damaged: add it again.',
+    flags: { json: 'flag' },
+    options: [JSON_OUTPUT],
+    run: () => require('./runtime.js').list,
+  },
+  'runtime rm': {
+    synopsis: 'vecrank runtime rm <name>...',
+    summary: 'take runtimes away',
+    text: 'A name with its version (onnxruntime-gpu-1.31.1) is one, a name alone (onnxruntime-gpu) all of its versions.',
+    flags: {},
+    options: [],
+    run: () => require('./runtime.js').remove,
+  },
 }
+
+/** Words that stand before a command, with the commands that they have. */
+const GROUPS = { cache: 'ls, verify or rm', runtime: 'add, ls or rm' }
 
 /** Runs a command line. Sets the exit code and leaves the ending to Node, so that what was printed is written. */
 async function main(words) {
@@ -83,7 +113,7 @@ async function main(words) {
     name = commandOf(words)
     if (name === undefined) return
     const { flags, more, run } = COMMANDS[name]
-    const { options, rest } = readArguments(words.slice(name.split(' ').length), { ...flags, ...more, 'cache-dir': 'value', help: 'flag' })
+    const { options, rest } = readArguments(words.slice(name.split(' ').length), { ...flags, ...more, help: 'flag' })
     if (options.help) return void process.stdout.write(helpOf(name))
     process.exitCode = await run()(rest, options)
   } catch (error) {
@@ -99,12 +129,13 @@ function commandOf([first, second]) {
   if (first === '--version' || first === '-v') return void process.stdout.write(`${version}\n`)
   if (first === '--help' || first === '-h') return void process.stdout.write(help())
   if (first === undefined) throw new UsageError('a command is missing')
-  if (first === 'cache' && (second === '--help' || second === '-h')) return void process.stdout.write(help('cache '))
-  const given = first === 'cache' ? `cache ${second ?? ''}`.trim() : first
+  const isGroup = Object.hasOwn(GROUPS, first)
+  if (isGroup && (second === '--help' || second === '-h')) return void process.stdout.write(help(`${first} `))
+  const given = isGroup ? `${first} ${second ?? ''}`.trim() : first
   if (Object.hasOwn(COMMANDS, given)) return given
   if (given.startsWith('-')) throw new UsageError(`there is no option ${JSON.stringify(given)}`)
   throw new UsageError(
-    given === 'cache' ? 'a command is missing after cache: ls, verify or rm' : `there is no command ${JSON.stringify(given)}`,
+    Object.hasOwn(GROUPS, given) ? `a command is missing after ${given}: ${GROUPS[given]}` : `there is no command ${JSON.stringify(given)}`,
   )
 }
 
@@ -123,7 +154,7 @@ function help(prefix = '') {
 function helpOf(name) {
   const { synopsis, summary, text, options } = COMMANDS[name]
   const first = `${summary[0].toUpperCase()}${summary.slice(1)}.`
-  return `${synopsis}\n\n${first}\n${text === undefined ? '' : `${text}\n`}\n${table(options)}`
+  return `${synopsis}\n\n${first}\n${text === undefined ? '' : `${text}\n`}${options.length === 0 ? '' : `\n${table(options)}`}`
 }
 
 /** An error in one line, with what the system or the network said below it. No stack: it would show nothing that the user can mend. */

@@ -135,7 +135,7 @@ pub(super) fn devices_of(folder: &Path) -> Vec<Device> {
 fn newest_first(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut folders: Vec<PathBuf> =
-        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir() && !is_passing(path)).collect();
     let key = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (stem, version) = name.rsplit_once('-').unwrap_or((&name, ""));
@@ -144,6 +144,11 @@ fn newest_first(folder: &Path) -> Vec<PathBuf> {
     };
     folders.sort_by_key(|folder| std::cmp::Reverse(key(folder)));
     folders
+}
+
+/// What `vecrank runtime add` is about to write, or has left behind when it was killed.
+fn is_passing(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 /// Plugin providers that `vecrank runtime add` unpacked: the library of the one for a device.

@@ -1,10 +1,15 @@
-// Gives an ELF shared library another SONAME of the same length.
-//
-// Why: glibc finds a library that is already loaded by its SONAME. Two copies of ONNX Runtime in one process (ours and
-// the one of another package) would become one, whichever came first. With a SONAME of our own each keeps its own.
-//
-// The new name has the old one's length, so nothing moves: the bytes of the name in the dynamic string table change, and
-// the version definition that carries the same name gets its hash. Whatever is not exactly as expected is refused.
+'use strict'
+
+/**
+ * Gives an ELF shared library another SONAME of the same length.
+ *
+ * Why: glibc finds a library that is already loaded by its SONAME. Two copies of ONNX Runtime in one process (ours and the one of another
+ * package) would become one, whichever came first. With a SONAME of our own each keeps its own. The build does this to the library that is
+ * shipped, and `vecrank runtime add` to those that a user brings.
+ *
+ * The new name has the old one's length, so nothing moves: the bytes of the name in the dynamic string table change, and the version
+ * definition that carries the same name gets its hash. Whatever is not exactly as expected is refused.
+ */
 
 const DT = { NULL: 0, NEEDED: 1, STRTAB: 5, STRSZ: 10, SONAME: 14, RPATH: 15, RUNPATH: 29, VERDEF: 0x6ffffffc, VERDEFNUM: 0x6ffffffd, VERNEED: 0x6ffffffe, VERNEEDNUM: 0x6fffffff }
 const PT_LOAD = 1
@@ -18,7 +23,7 @@ function refuse(reason) {
 }
 
 /** The hash that the System V ABI defines for symbol and version names. */
-export function elfHash(name) {
+function elfHash(name) {
   let hash = 0
   for (const byte of Buffer.from(name, 'latin1')) {
     hash = ((hash << 4) + byte) >>> 0
@@ -87,6 +92,22 @@ function walkVersions(image, start, count, layout, visit) {
   }
 }
 
+/** Where the bytes of an address lie in the file. */
+function offsetIn(segments, address) {
+  const home = segments.find(({ type, address: first, size }) => type === PT_LOAD && address >= first && address < first + size)
+  return home === undefined ? refuse(`address ${address} is in no segment`) : home.offset + (address - home.address)
+}
+
+const textAt = (image, at) => image.toString('latin1', at, image.indexOf(0, at))
+
+/** The SONAME that a shared library has, or undefined. Throws where it is no such library. */
+function sonameOf(image) {
+  const { segments } = readHeaders(image)
+  const { tags } = readDynamic(image, segments)
+  if (!tags.has(DT.SONAME)) return undefined
+  return textAt(image, offsetIn(segments, required(tags, 'STRTAB')) + required(tags, 'SONAME'))
+}
+
 /**
  * A copy of `image` whose SONAME is `to`.
  *
@@ -95,21 +116,17 @@ function walkVersions(image, start, count, layout, visit) {
  * @param {string} to the new one, as long as the old one
  * @returns {Buffer}
  */
-export function replaceSoname(image, from, to) {
+function replaceSoname(image, from, to) {
   if (!/^[\x21-\x7e]+$/.test(to) || to.length !== from.length) {
     refuse(`${JSON.stringify(to)} must be as long as ${JSON.stringify(from)}, in plain ASCII`)
   }
   const { segments, sections } = readHeaders(image)
-  const fileOffset = (address) => {
-    const home = segments.find(({ type, address: first, size }) => type === PT_LOAD && address >= first && address < first + size)
-    return home === undefined ? refuse(`address ${address} is in no segment`) : home.offset + (address - home.address)
-  }
+  const fileOffset = (address) => offsetIn(segments, address)
   const { tags, needed } = readDynamic(image, segments)
-  const strings = fileOffset(required(tags, 'STRTAB'))
   const name = required(tags, 'SONAME')
-  const at = strings + name
+  const at = fileOffset(required(tags, 'STRTAB')) + name
   if (name < 1 || name + from.length >= required(tags, 'STRSZ')) refuse('the name lies outside the string table')
-  const current = image.toString('latin1', at, image.indexOf(0, at))
+  const current = textAt(image, at)
   if (current !== from) refuse(`it is ${JSON.stringify(current)}, expected ${JSON.stringify(from)}`)
   if (image[at - 1] !== 0) refuse('a longer string ends with the same bytes')
 
@@ -147,3 +164,5 @@ export function replaceSoname(image, from, to) {
   }
   return edited
 }
+
+module.exports = { elfHash, replaceSoname, sonameOf }
