@@ -84,7 +84,7 @@ impl Network {
     /// Those of fetching files, of [`Graph`] and of [`Encoder`]; [`Error::ModelUnsupported`] where the encoder alone could take the
     /// model and does not understand it.
     pub fn load(folder: &ModelFolder, spec: &ModelSpec, options: &LoadOptions, placement: Placement) -> Result<Self> {
-        let Placement { requested, candidates, mut passed_over, is_named } = placement;
+        let Placement { requested, candidates, mut passed_over, named } = placement;
         let mut reasons = Vec::new();
         for (number, candidate) in candidates.iter().enumerate() {
             let mut choices = spec.choices.iter().filter(|choice| choice.place == number).peekable();
@@ -98,7 +98,7 @@ impl Network {
                 // Work on a device's lesser part: the CPU does the rest, with copies between both.
                 Ok((_, Runs::Graph(graph))) if !is_last && takes_little(&graph) => of_nodes(&graph),
                 Ok((file, runs)) => {
-                    let warnings = warnings(requested, candidate, &runs, &passed_over, is_named);
+                    let warnings = warnings(candidate, &runs, &passed_over, &named);
                     let device = candidate.device.clone();
                     return Ok(Network { file, runs, device, requested, passed_over, warnings });
                 }
@@ -139,9 +139,7 @@ impl Network {
         let (file, encoder) = Network::first_understood(folder, spec, choices, reasons)?;
         let runs = match encoder {
             Some(encoder) => Runs::Encoder(Box::new(encoder)),
-            None => {
-                Runs::Graph(Box::new(Graph::load(spec, &file, options.product, candidate.provider.clone())?))
-            }
+            None => Runs::Graph(Box::new(Graph::load(spec, &file, options.product, candidate.provider.clone())?)),
         };
         Ok((file, runs))
     }
@@ -334,19 +332,14 @@ fn of_nodes(graph: &Graph) -> String {
 }
 
 /// What the user should read: that another device runs the model than the one that was named, or that the device does little of it.
-fn warnings(
-    requested: Device,
-    candidate: &Candidate,
-    runs: &Runs,
-    passed_over: &[PassedOver],
-    is_named: bool,
-) -> Vec<String> {
+fn warnings(candidate: &Candidate, runs: &Runs, passed_over: &[PassedOver], named: &[String]) -> Vec<String> {
     let mut warnings = Vec::new();
-    if is_named && candidate.is_cpu() && !passed_over.is_empty() {
-        let reasons: Vec<_> = passed_over.iter().map(|passed| format!("{}: {}", passed.device, passed.reason)).collect();
+    let missed: Vec<_> = passed_over.iter().filter(|passed| named.contains(&passed.device)).collect();
+    if !missed.is_empty() {
+        let reasons: Vec<_> = missed.iter().map(|passed| format!("{}: {}", passed.device, passed.reason)).collect();
         warnings.push(format!(
-            "The model runs on the CPU, though `device` is '{}'. {}",
-            requested.as_str(),
+            "The model runs on the device '{}' and not on the one that was named. {}",
+            candidate.device,
             reasons.join("; ")
         ));
     }

@@ -46,8 +46,8 @@ pub struct Placement {
     pub(super) candidates: Vec<Candidate>,
     /// Those before them that do not.
     pub(super) passed_over: Vec<PassedOver>,
-    /// Whether the device was named by the user, so that another one has to be spoken of.
-    pub(super) is_named: bool,
+    /// The devices that the user named, so that it has to be spoken of where they are not in use.
+    pub(super) named: Vec<String>,
 }
 
 impl Placement {
@@ -58,7 +58,7 @@ impl Placement {
             requested: Device::Cpu,
             candidates: vec![Candidate::cpu()],
             passed_over: Vec::new(),
-            is_named: false,
+            named: Vec::new(),
         }
     }
 
@@ -72,8 +72,7 @@ impl Placement {
         if requested == Device::Cpu {
             return Ok(Placement::cpu());
         }
-        let is_named = requested != Device::Auto;
-        if options.engine == EngineOption::Encoder && is_named {
+        if options.engine == EngineOption::Encoder && requested != Device::Auto {
             return Err(Error::InvalidArgument(format!(
                 "Expected 'auto' or 'cpu' for `device` with `engine: 'encoder'`, which runs on the CPU, but received '{}'",
                 requested.as_str()
@@ -102,9 +101,13 @@ impl Placement {
         if candidates.is_empty() {
             return Err(unusable(requested, &passed_over));
         }
-        // A plugin is named by the user as well.
-        let is_named = is_named || !options.providers.is_empty();
-        Ok(Placement { requested, candidates, passed_over, is_named })
+        let named = match requested {
+            Device::Auto => options.providers.iter().map(|plugin| plugin.name.clone()).collect(),
+            _ => {
+                passed_over.iter().map(|passed| passed.device.clone()).chain([requested.as_str().to_owned()]).collect()
+            }
+        };
+        Ok(Placement { requested, candidates, passed_over, named })
     }
 
     /// What the choice of files depends on, for each candidate.
@@ -121,11 +124,12 @@ impl Placement {
 
 /// The devices to try, without the CPU.
 fn wanted(options: &LoadOptions) -> Vec<Candidate> {
-    let of = |device: Device| Candidate { device: device.as_str().into(), provider: graph::provider_of(device, options) };
-    let given = options.providers.iter().map(|plugin| Candidate {
-        device: plugin.name.clone(),
-        provider: graph::plugin(plugin.clone(), options),
-    });
+    let of =
+        |device: Device| Candidate { device: device.as_str().into(), provider: graph::provider_of(device, options) };
+    let given = options
+        .providers
+        .iter()
+        .map(|plugin| Candidate { device: plugin.name.clone(), provider: graph::plugin(plugin.clone(), options) });
     let platform = match options.device {
         Device::Auto => graph::order(),
         Device::Gpu => graph::gpus(),
@@ -133,17 +137,22 @@ fn wanted(options: &LoadOptions) -> Vec<Candidate> {
     };
     let given: Vec<Candidate> = given.collect();
     let is_given = |device: &Device| given.iter().any(|candidate| candidate.device == device.as_str());
-    let others: Vec<Candidate> =
-        platform.iter().filter(|device| **device != Device::Cpu && !is_given(device)).map(|device| of(*device)).collect();
+    let others: Vec<Candidate> = platform
+        .iter()
+        .filter(|device| **device != Device::Cpu && !is_given(device))
+        .map(|device| of(*device))
+        .collect();
     given.into_iter().chain(others).collect()
 }
 
 fn unusable(requested: Device, passed_over: &[PassedOver]) -> Error {
     let reasons: Vec<String> = passed_over
         .iter()
-        .map(|PassedOver { device, reason }| {
-            if device == requested.as_str() { reason.clone() } else { format!("{device}: {reason}") }
-        })
+        .map(
+            |PassedOver { device, reason }| {
+                if device == requested.as_str() { reason.clone() } else { format!("{device}: {reason}") }
+            },
+        )
         .collect();
     Error::Device {
         message: format!(

@@ -32,12 +32,11 @@ pub fn hardware(env: &Env) -> napi::Result<Object<'_>> {
 }
 
 fn described(hardware: &graph::Hardware) -> serde_json::Value {
-    let gpu = |gpu: &graph::Gpu| {
-        json!({ "vendor": "NVIDIA", "name": gpu.name, "driver": gpu.driver, "cuda": gpu.cuda, "memory": gpu.memory, "free": gpu.free })
-    };
+    let gpu = |gpu: &graph::Gpu| json!({ "vendor": "NVIDIA", "name": gpu.name, "driver": gpu.driver, "cuda": gpu.cuda, "memory": gpu.memory, "free": gpu.free });
     let runtime = &hardware.runtime;
     let provider = |one: &graph::Available| {
-        json!({ "device": one.device.as_str(), "available": one.reason.is_none(), "reason": one.reason, "provider": one.provider })
+        json!({ "device": one.device.as_str(), "available": one.reason.is_none(), "reason": one.reason, "provider": one.provider,
+            "library": one.library, "version": one.version })
     };
     json!({
         "instructions": Level::available().next().map(Level::as_str),

@@ -134,9 +134,18 @@ impl Model {
     pub fn warnings(&self) -> Vec<Warning> {
         let Ok(Loaded { holding, hub, .. }) = self.loaded() else { return Vec::new() };
         let of_hub = hub.map(|hub| hub.warnings).unwrap_or_default();
-        of_hub.into_iter().map(|text| Warning { code: "VECRANK_HUB".into(), text }).chain(
-            holding.engine.network().warnings().iter().map(|text| Warning { code: "VECRANK_DEVICE".into(), text: text.clone() }),
-        ).collect()
+        of_hub
+            .into_iter()
+            .map(|text| Warning { code: "VECRANK_HUB".into(), text })
+            .chain(
+                holding
+                    .engine
+                    .network()
+                    .warnings()
+                    .iter()
+                    .map(|text| Warning { code: "VECRANK_DEVICE".into(), text: text.clone() }),
+            )
+            .collect()
     }
 
     /// Whether a new load would give this model: whether the files of its folder are those that were read.

@@ -172,11 +172,7 @@ fn word<T: std::str::FromStr<Err = Error>>(given: Option<&String>) -> Result<Opt
 
 impl From<Plugin> for options::Plugin {
     fn from(given: Plugin) -> Self {
-        options::Plugin {
-            name: given.name,
-            path: given.path.into(),
-            options: BTreeMap::from_iter(given.options),
-        }
+        options::Plugin { name: given.name, path: given.path.into(), options: BTreeMap::from_iter(given.options) }
     }
 }
 

@@ -5,13 +5,14 @@
 //! steps, with the other stages' turn between them. A stage that fails, panics or is cancelled ends early; its other pieces
 //! are not done.
 
+mod queue;
 mod running;
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use self::queue::Queue;
 use self::running::Running;
 use crate::error::{Error, Result};
 use crate::panic::caught;
@@ -87,48 +88,10 @@ struct Shared {
     wanted: AtomicBool,
 }
 
-#[derive(Default)]
-struct Queue {
-    stages: VecDeque<Arc<Running>>,
-    /// Runs that came to their turn while as many as may went on. They are next when one of those ends.
-    held: VecDeque<Arc<Running>>,
-    runs: usize,
-    /// What idle workers can help with.
-    helped: Option<Arc<dyn Help>>,
-    sleeping: usize,
-    waiting_calls: usize,
-    waiting_tokens: usize,
-    closed: bool,
-}
-
 /// What a worker does next.
 enum Next {
     Stage(Arc<Running>),
     Help(Arc<dyn Help>),
-}
-
-impl Queue {
-    /// The next stage that may go on.
-    fn take(&mut self, runs_at_once: Option<usize>) -> Option<Arc<Running>> {
-        let Some(runs_at_once) = runs_at_once else { return self.stages.pop_front() };
-        if self.runs < runs_at_once
-            && let Some(held) = self.held.pop_front()
-        {
-            self.runs += 1;
-            return Some(held);
-        }
-        while let Some(running) = self.stages.pop_front() {
-            if !running.is_run() {
-                return Some(running);
-            }
-            if self.runs < runs_at_once {
-                self.runs += 1;
-                return Some(running);
-            }
-            self.held.push_back(running);
-        }
-        None
-    }
 }
 
 impl Shared {

@@ -11,6 +11,7 @@ struct Probe {
     work: Box<dyn Fn(usize) -> Result<Step> + Send + Sync>,
     reply: Mutex<Option<Reply<()>>>,
     cancelled: AtomicBool,
+    run: bool,
 }
 
 impl Stage for Probe {
@@ -26,6 +27,9 @@ impl Stage for Probe {
     fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::SeqCst)
     }
+    fn is_run(&self) -> bool {
+        self.run
+    }
 }
 
 fn probe(
@@ -34,7 +38,18 @@ fn probe(
 ) -> (Arc<Probe>, impl FnOnce() -> Result<()>) {
     let (reply, wait) = pair();
     let reply = Mutex::new(Some(reply));
-    (Arc::new(Probe { pieces, work: Box::new(work), reply, cancelled: AtomicBool::new(false) }), wait)
+    let stage = Probe { pieces, work: Box::new(work), reply, cancelled: AtomicBool::new(false), run: false };
+    (Arc::new(stage), wait)
+}
+
+/// The same, of runs.
+fn runs(
+    pieces: usize,
+    work: impl Fn(usize) -> Result<Step> + Send + Sync + 'static,
+) -> (Arc<Probe>, impl FnOnce() -> Result<()>) {
+    let (stage, wait) = probe(pieces, work);
+    let stage = Arc::into_inner(stage).expect("just made");
+    (Arc::new(Probe { run: true, ..stage }), wait)
 }
 
 #[test]
@@ -155,4 +170,58 @@ fn calls_are_refused_only_while_others_wait() {
     let second = scheduler.admit(50, false).expect("room again");
     drop((huge, second));
     scheduler.admit(1_000_000, false).expect("nobody waits");
+}
+
+#[test]
+fn only_so_many_runs_go_on_at_a_time_and_other_work_beside_them() {
+    let scheduler = Scheduler::start(4, LIMITS, Some(1)).expect("threads");
+    let going_on = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (gate_sender, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let waits: Vec<_> = (0..8)
+        .map(|number| {
+            let (going_on, most) = (going_on.clone(), most.clone());
+            let (stage, wait) = runs(50 + number, move |_| count(&going_on, &most));
+            scheduler.submit(stage);
+            wait
+        })
+        .collect();
+    for wait in waits {
+        wait().expect("done");
+    }
+    let (held, wait_held) = runs(1, move |_| {
+        gate.lock().expect("lock").recv().expect("opened");
+        Ok(Step::Done)
+    });
+    scheduler.submit(held);
+    // This run waits at the gate; work of another kind is not held up by it.
+    let (other, wait_other) = probe(10, |_| Ok(Step::Done));
+    scheduler.submit(other);
+    wait_other().expect("done");
+    gate_sender.send(()).expect("waited for");
+    wait_held().expect("done");
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+}
+
+fn count(going_on: &AtomicUsize, most: &AtomicUsize) -> Result<Step> {
+    most.fetch_max(going_on.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    std::thread::yield_now();
+    going_on.fetch_sub(1, Ordering::SeqCst);
+    Ok(Step::Done)
+}
+
+#[test]
+fn a_run_that_ends_in_any_way_makes_room_for_the_next() {
+    let scheduler = Scheduler::start(2, LIMITS, Some(1)).expect("threads");
+    let (bad, wait_bad) = runs(5, |_| panic!("no"));
+    let (cancelled, wait_cancelled) = runs(5, |_| Ok(Step::Done));
+    cancelled.cancelled.store(true, Ordering::SeqCst);
+    let (good, wait_good) = runs(5, |_| Ok(Step::Done));
+    scheduler.submit(bad);
+    scheduler.submit(cancelled);
+    scheduler.submit(good);
+    assert_eq!(wait_bad().expect_err("panicked").code(), "ERR_INTERNAL");
+    assert!(wait_cancelled().expect_err("cancelled").is_cancelled());
+    wait_good().expect("done");
 }

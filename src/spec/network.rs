@@ -231,6 +231,14 @@ fn nothing(
     encoder: Option<&str>,
     looked_for: &[String],
 ) -> Error {
+    if looked_for.is_empty() {
+        // Whatever files there are: none would be used so.
+        return Error::ModelUnsupported(format!(
+            "dtype '{}' is not for this engine: the encoder, which runs on the CPU, computes fp32, bf16, fp16, q8, int8 and uint8, and \
+             ONNX Runtime all but bf16. Use another `dtype`, or `engine: 'auto'` on the CPU",
+            options.dtype.as_str()
+        ));
+    }
     let of_dtype =
         if options.dtype == DType::Auto { String::new() } else { format!(" for dtype '{}'", options.dtype.as_str()) };
     let reason = match encoder {

@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn failures_for_memory_are_known() {
-        let of_arena = "BFCArena::AllocateRawInternal: Available memory of 1048576 is smaller than requested bytes of 4194304";
+        let of_arena =
+            "BFCArena::AllocateRawInternal: Available memory of 1048576 is smaller than requested bytes of 4194304";
         for message in [of_arena, "CUDA error cudaErrorMemoryAllocation:out of memory", "CUBLAS_STATUS_ALLOC_FAILED"] {
             assert!(is_of_memory(message), "{message}");
         }

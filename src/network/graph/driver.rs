@@ -98,7 +98,11 @@ fn read(library: &Library) -> Option<Vec<Gpu>> {
         let (mut devices, mut version, mut text) = (0, 0, [0 as c_char; 96]);
         let room = 96;
         let driver = if driver(text.as_mut_ptr(), room) == 0 { shown(&text) } else { String::new() };
-        let cuda = if cuda(&raw mut version) == 0 { format!("{}.{}", version / 1000, version % 1000 / 10) } else { String::new() };
+        let cuda = if cuda(&raw mut version) == 0 {
+            format!("{}.{}", version / 1000, version % 1000 / 10)
+        } else {
+            String::new()
+        };
         let found = if count(&raw mut devices) == 0 { devices } else { 0 };
         let gpus = (0..found).filter_map(|index| {
             let (mut device, mut bytes, mut text) = (std::ptr::null_mut(), Memory::default(), [0 as c_char; 96]);

@@ -27,6 +27,10 @@ pub struct Available {
     pub reason: Option<String>,
     /// What ONNX Runtime calls its provider.
     pub provider: String,
+    /// The library that has it, where there is one.
+    pub library: Option<PathBuf>,
+    /// That library's version, where it is known.
+    pub version: Option<String>,
 }
 
 /// The ONNX Runtime of the process.
@@ -51,10 +55,19 @@ pub struct OnnxRuntime {
 pub fn hardware() -> Hardware {
     let options = LoadOptions::new(Product::Embedder, PathBuf::new());
     let error = environment::get().err().map(|error| error.to_string());
+    let of_cpu = provider::cpu().library();
     let providers = platform::all().iter().map(|device| {
         let provider = provider::of(*device, &options);
         let reason = probe::works(&*provider).err();
-        Available { device: *device, reason, provider: provider.name() }
+        // What cannot be had here has no library here.
+        let is_here = reason.is_none() || provider.library() != of_cpu;
+        Available {
+            device: *device,
+            reason,
+            provider: provider.name(),
+            library: provider.library().filter(|_| is_here),
+            version: provider.version().filter(|_| is_here),
+        }
     });
     let providers = providers.collect();
     let runtime = environment::runtime().ok();

@@ -29,8 +29,8 @@ use ndarray::{Array2, Array3, s};
 use ort::session::Session;
 use ort::value::{DynValue, TensorElementType};
 
-pub use environment::{runtime_version, set_library, set_surroundings};
 pub use driver::Gpu;
+pub use environment::{runtime_version, set_library, set_surroundings};
 pub use hardware::{Available, Hardware, OnnxRuntime, hardware};
 pub use provider::DeviceMemory;
 pub use runtime::{Surroundings, VARIABLES};
@@ -243,7 +243,11 @@ impl Graph {
     fn run_fitting(&self, batch: &Batch) -> Result<Output> {
         let rows = batch.ids.nrows();
         let error = match self.run_once(batch) {
-            Err(error) if !self.provider.is_shared() && error.causes().iter().any(|said| budget::is_of_memory(said)) => error,
+            Err(error)
+                if !self.provider.is_shared() && error.causes().iter().any(|said| budget::is_of_memory(said)) =>
+            {
+                error
+            }
             other => return other,
         };
         if rows < 2 || self.frame.rows.is_some() {

@@ -15,15 +15,7 @@ pub(in crate::network) fn gpus() -> &'static [Device] {
 
 /// Every device that can be named here, for lists.
 pub(super) fn all() -> &'static [Device] {
-    &[
-        Device::Cuda,
-        Device::TensorRt,
-        Device::Dml,
-        Device::CoreMl,
-        Device::WebGpu,
-        Device::OpenVino,
-        Device::Cpu,
-    ]
+    &[Device::Cuda, Device::TensorRt, Device::Dml, Device::CoreMl, Device::WebGpu, Device::OpenVino, Device::Cpu]
 }
 
 fn order_of(system: &str, processor: &str) -> &'static [Device] {

@@ -35,7 +35,8 @@ pub(in crate::network) fn works(provider: &dyn Provider) -> Result<(), String> {
 
 fn run(provider: &dyn Provider) -> Result<(), String> {
     let environment = environment::get().map_err(|error| error.to_string())?;
-    let said = |error: ort::Error| format!("{} does not run a graph of two nodes: {}", provider.name(), error.message());
+    let said =
+        |error: ort::Error| format!("{} does not run a graph of two nodes: {}", provider.name(), error.message());
     let mut session = session::builder(environment, provider, None)
         .and_then(|mut builder| builder.commit_from_memory(&graph()))
         .map_err(said)?;
@@ -49,12 +50,17 @@ fn run(provider: &dyn Provider) -> Result<(), String> {
     let (_, found) = outputs["y"].try_extract_tensor::<f32>().map_err(said)?;
     let expected = product_and_sum(&numbers);
     let is_right = found.len() == expected.len() && found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < TOLERANCE);
-    if is_right { Ok(()) } else { Err(format!("{} gives wrong numbers: {found:?} and not {expected:?}", provider.name())) }
+    if is_right {
+        Ok(())
+    } else {
+        Err(format!("{} gives wrong numbers: {found:?} and not {expected:?}", provider.name()))
+    }
 }
 
 /// What the graph computes: x · x + x.
 fn product_and_sum(x: &[f32]) -> Vec<f32> {
-    let product = |row: usize, column: usize| -> f32 { (0..SIZE).map(|at| x[row * SIZE + at] * x[at * SIZE + column]).sum() };
+    let product =
+        |row: usize, column: usize| -> f32 { (0..SIZE).map(|at| x[row * SIZE + at] * x[at * SIZE + column]).sum() };
     (0..SIZE * SIZE).map(|at| product(at / SIZE, at % SIZE) + x[at]).collect()
 }
 

@@ -21,7 +21,10 @@ pub(super) fn explain(graph: &NetworkFile, error: &ort::Error, provider: &dyn Pr
     if !provider.is_shared() {
         // The file may be sound and the device at fault; the CPU would tell.
         return Error::Device {
-            message: format!("{file} could not be opened on {}. Use another file of the model, or another device", provider.name()),
+            message: format!(
+                "{file} could not be opened on {}. Use another file of the model, or another device",
+                provider.name()
+            ),
             source: Some(message.to_owned().into()),
         };
     }

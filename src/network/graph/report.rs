@@ -21,7 +21,11 @@ pub(super) fn nodes(session: &Session) -> ort::Result<BTreeMap<String, usize>> {
     // SAFETY: the session lives; both pointers are to variables that live through the call. What they are set to belongs to the session
     // and lives as long as it does.
     unsafe {
-        ort::Error::result_from_status((api.Session_GetEpGraphAssignmentInfo)(session.ptr(), &raw mut parts, &raw mut length))?;
+        ort::Error::result_from_status((api.Session_GetEpGraphAssignmentInfo)(
+            session.ptr(),
+            &raw mut parts,
+            &raw mut length,
+        ))?;
     }
     for at in 0..length {
         let (mut name, mut nodes, mut count) = (ptr::null::<c_char>(), ptr::null(), 0);
@@ -49,7 +53,8 @@ pub(super) fn arena_bytes(session: &Session, device: AllocationDevice, id: u32) 
     unsafe {
         ort::Error::result_from_status((api.AllocatorGetStats)(allocator.ptr(), &raw mut pairs)).ok()?;
         let text = (api.GetKeyValue)(pairs, c"TotalAllocated".as_ptr());
-        let bytes = if text.is_null() { None } else { CStr::from_ptr(text).to_str().ok().and_then(|text| text.parse().ok()) };
+        let bytes =
+            if text.is_null() { None } else { CStr::from_ptr(text).to_str().ok().and_then(|text| text.parse().ok()) };
         (api.ReleaseKeyValuePairs)(pairs);
         bytes
     }

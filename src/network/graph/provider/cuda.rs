@@ -1,5 +1,7 @@
 //! NVIDIA's GPUs, by CUDA: an ONNX Runtime that was built with it, NVIDIA's driver, and the libraries of CUDA.
 
+use std::path::PathBuf;
+
 use once_cell::sync::OnceCell;
 use ort::ep::{self, ArenaExtendStrategy};
 use ort::memory::AllocationDevice;
@@ -29,7 +31,9 @@ impl Cuda {
     /// Bytes that the session may use, measured once.
     pub fn limit(&self) -> u64 {
         *self.limit.get_or_init(|| {
-            let free = runtime_library().and_then(|runtime| driver::cuda_memory(&runtime, self.device)).map_or(0, |(free, _)| free);
+            let free = runtime_library()
+                .and_then(|runtime| driver::cuda_memory(&runtime, self.device))
+                .map_or(0, |(free, _)| free);
             self.given_limit.unwrap_or(free / PART.1 * PART.0)
         })
     }
@@ -41,7 +45,8 @@ impl Cuda {
 
 /// What CUDA's providers need, for a device of them.
 pub(super) fn ready(device: Device, provider: &str) -> Result<(), String> {
-    driver::present().map_err(|error| format!("NVIDIA's driver is not there ({error}). Install it, or use another device"))?;
+    driver::present()
+        .map_err(|error| format!("NVIDIA's driver is not there ({error}). Install it, or use another device"))?;
     runtime_has(device).map_err(|reason| {
         format!(
             "{reason}. Install one with it: `npm install vecrank-cuda-linux-x64`, or `npx vecrank runtime add` with the wheel of \
@@ -53,8 +58,18 @@ pub(super) fn ready(device: Device, provider: &str) -> Result<(), String> {
     cuda::preload(&runtime.folder().join(library_name(provider)), surroundings)
 }
 
-pub(super) fn library_name(provider: &str) -> String {
-    if cfg!(windows) { format!("onnxruntime_providers_{provider}.dll") } else { format!("libonnxruntime_providers_{provider}.so") }
+fn library_name(provider: &str) -> String {
+    if cfg!(windows) {
+        format!("onnxruntime_providers_{provider}.dll")
+    } else {
+        format!("libonnxruntime_providers_{provider}.so")
+    }
+}
+
+/// The library of a provider beside ONNX Runtime's, where it is.
+pub(super) fn provider_library(provider: &str) -> Option<PathBuf> {
+    let (runtime, _) = environment::runtime().ok()?;
+    Some(runtime.folder().join(library_name(provider))).filter(|library| library.is_file())
 }
 
 /// The name of the CUDA runtime that the provider uses.
@@ -67,6 +82,10 @@ fn runtime_library() -> Result<String, String> {
 impl Provider for Cuda {
     fn name(&self) -> String {
         "CUDAExecutionProvider".into()
+    }
+
+    fn library(&self) -> Option<PathBuf> {
+        provider_library("cuda")
     }
 
     fn prepare(&self) -> Result<(), String> {

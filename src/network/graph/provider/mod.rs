@@ -11,6 +11,7 @@ mod tensorrt;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ort::session::Session;
@@ -30,6 +31,16 @@ pub(in crate::network) trait Provider: Debug + Send + Sync {
 
     /// Gives it to a session that will compute in `dtype`.
     fn register(&self, builder: SessionBuilder, dtype: Option<DType>) -> ort::Result<SessionBuilder>;
+
+    /// The library that has it, where it is known; by default ONNX Runtime's own.
+    fn library(&self) -> Option<PathBuf> {
+        environment::runtime().ok().map(|(runtime, _)| runtime.library.clone())
+    }
+
+    /// The version of that library.
+    fn version(&self) -> Option<String> {
+        self.library().map(|_| environment::runtime_version())
+    }
 
     /// Whether several runs of one session may go on at once.
     fn is_shared(&self) -> bool {
@@ -96,7 +107,7 @@ pub(in crate::network) fn of(device: Device, options: &LoadOptions) -> Arc<dyn P
 
 /// The plugin of a known device whose library is looked for.
 fn nameless(device: Device) -> Plugin {
-    Plugin { name: device.as_str().to_owned(), path: std::path::PathBuf::new(), options: BTreeMap::new() }
+    Plugin { name: device.as_str().to_owned(), path: PathBuf::new(), options: BTreeMap::new() }
 }
 
 /// A plugin provider.

@@ -46,10 +46,14 @@ impl PluginProvider {
     }
 
     /// The library that was given, or else one that `vecrank runtime add` unpacked.
-    fn library(&self) -> Result<PathBuf, String> {
+    fn found(&self) -> Result<PathBuf, String> {
         let given = &self.plugin.path;
         if !given.as_os_str().is_empty() {
-            return if given.is_file() { Ok(given.clone()) } else { Err(format!("its library {} is not there", given.display())) };
+            return if given.is_file() {
+                Ok(given.clone())
+            } else {
+                Err(format!("its library {} is not there", given.display()))
+            };
         }
         let surroundings = surroundings().map_err(|error| error.to_string())?;
         let device = self.plugin.name.parse().unwrap_or(Device::Auto);
@@ -63,11 +67,12 @@ impl PluginProvider {
     }
 
     fn choose(&self) -> Result<Chosen, String> {
-        let library = self.library()?;
+        let library = self.found()?;
         let environment = environment::get().map_err(|error| error.to_string())?;
         let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
         if !registered.contains_key(&library) {
-            let before: Vec<String> = environment.devices().filter_map(|device| Some(device.ep().ok()?.to_owned())).collect();
+            let before: Vec<String> =
+                environment.devices().filter_map(|device| Some(device.ep().ok()?.to_owned())).collect();
             let name = format!("vecrank.{}", registered.len());
             environment
                 .register_ep_library(name, &library)
@@ -145,6 +150,17 @@ impl Provider for PluginProvider {
 
     fn prepare(&self) -> Result<(), String> {
         self.chosen().map(drop)
+    }
+
+    fn library(&self) -> Option<PathBuf> {
+        self.found().ok()
+    }
+
+    /// What `vecrank runtime add` noted beside it.
+    fn version(&self) -> Option<String> {
+        let note = std::fs::read_to_string(self.found().ok()?.with_file_name("runtime.json")).ok()?;
+        let note: serde_json::Value = serde_json::from_str(&note).ok()?;
+        note.get("version")?.as_str().map(str::to_owned)
     }
 
     fn register(&self, builder: SessionBuilder, dtype: Option<DType>) -> ort::Result<SessionBuilder> {

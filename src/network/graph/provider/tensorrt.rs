@@ -1,11 +1,13 @@
 //! NVIDIA's GPUs, by TensorRT, which compiles a graph for the very GPU. That takes minutes, so what it made is kept. What it does not
 //! take runs by CUDA.
 
+use std::path::PathBuf;
+
 use ort::ep;
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 
-use super::cuda::{Cuda, ready};
+use super::cuda::{Cuda, provider_library, ready};
 use super::{DeviceMemory, Provider, RunTokens, cache_folder};
 use crate::options::{DType, Device, LoadOptions};
 
@@ -23,6 +25,10 @@ impl TensorRt {
 impl Provider for TensorRt {
     fn name(&self) -> String {
         "TensorrtExecutionProvider".into()
+    }
+
+    fn library(&self) -> Option<PathBuf> {
+        provider_library("tensorrt")
     }
 
     fn prepare(&self) -> Result<(), String> {

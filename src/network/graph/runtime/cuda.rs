@@ -62,9 +62,9 @@ fn look(folders: &[PathBuf], name: &str) -> Missing {
         other_stem == stem && other_version != version && !other_version.is_empty()
     };
     let others = folders.iter().flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten());
-    let other = others.filter_map(|entry| Some(entry.ok()?.path())).find(|path| {
-        path.file_name().and_then(|name| name.to_str()).is_some_and(is_other)
-    });
+    let other = others
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_other));
     Missing { name: name.to_owned(), other, broken }
 }
 
@@ -82,7 +82,10 @@ fn explained(provider: &Path, missing: &[Missing], folders: &[PathBuf]) -> Strin
             (None, Some(other)) => {
                 let (_, found) = stem_and_version(other.file_name().and_then(|name| name.to_str()).unwrap_or_default());
                 let (_, wanted) = stem_and_version(name);
-                format!("{name} is missing; {} is there, but version {found} does not serve in place of {wanted}", other.display())
+                format!(
+                    "{name} is missing; {} is there, but version {found} does not serve in place of {wanted}",
+                    other.display()
+                )
             }
             (None, None) => format!("{name} is missing"),
         })
@@ -103,7 +106,10 @@ fn explained(provider: &Path, missing: &[Missing], folders: &[PathBuf]) -> Strin
     let name = provider.file_name().unwrap_or_default().to_string_lossy();
     let looked: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
     let looked = if looked.is_empty() { "no folder of CUDA".into() } else { looked.join(", ") };
-    format!("{name} needs libraries that were not found: {}. {advice}. Looked at the system's libraries and {looked}", parts.join("; "))
+    format!(
+        "{name} needs libraries that were not found: {}. {advice}. Looked at the system's libraries and {looked}",
+        parts.join("; ")
+    )
 }
 
 /// The folders that exist of those where CUDA's libraries lie.

@@ -18,7 +18,8 @@ pub(super) fn needed(library: &Path) -> Option<Vec<String>> {
     if !header.starts_with(b"\x7fELF\x02\x01") {
         return None;
     }
-    let (offset, size, count) = (u64_at(&header, 32)?, u64::from(u16_at(&header, 54)?), u64::from(u16_at(&header, 56)?));
+    let (offset, size, count) =
+        (u64_at(&header, 32)?, u64::from(u16_at(&header, 54)?), u64::from(u16_at(&header, 56)?));
     let table = bytes(&mut file, offset, size * count)?;
     let segments: Vec<&[u8]> = table.chunks_exact(usize::try_from(size).ok().filter(|size| *size >= 56)?).collect();
     let dynamic = segments.iter().find(|segment| u32_at(segment, 0) == Some(PROGRAM_DYNAMIC))?;

@@ -22,7 +22,8 @@ pub(super) fn named(folder: &Path) -> Result<Runtime> {
     if !folder.is_absolute() {
         return Err(wrong("which is no absolute path"));
     }
-    let below = [folder.to_path_buf(), folder.join("lib"), folder.join("onnxruntime").join("capi"), folder.join("capi")];
+    let below =
+        [folder.to_path_buf(), folder.join("lib"), folder.join("onnxruntime").join("capi"), folder.join("capi")];
     let found = below.iter().find_map(|folder| library_in(folder).map(|library| (folder, library)));
     let (folder, library) = found.ok_or_else(|| wrong("where no library of ONNX Runtime is"))?;
     Ok(Runtime { library, devices: devices_of(folder), place: "VECRANK_ORT_DIR".into() })
@@ -109,7 +110,9 @@ pub(super) fn library_in(folder: &Path) -> Option<PathBuf> {
         name == "onnxruntime.dll"
             || (name.starts_with("libonnxruntime.") && name.ends_with(".dylib"))
             || name == "libonnxruntime.so"
-            || name.strip_prefix("libonnxruntime.so.").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+            || name
+                .strip_prefix("libonnxruntime.so.")
+                .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
     };
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .ok()?
@@ -134,8 +137,10 @@ pub(super) fn devices_of(folder: &Path) -> Vec<Device> {
 /// The folders inside one, those whose names sort last first: the newest version of a name counts.
 fn newest_first(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
-    let mut folders: Vec<PathBuf> =
-        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir() && !is_passing(path)).collect();
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_dir() && !is_passing(path))
+        .collect();
     let key = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (stem, version) = name.rsplit_once('-').unwrap_or((&name, ""));
@@ -174,11 +179,14 @@ pub(super) fn python_folders(surroundings: &Surroundings) -> Vec<PathBuf> {
         if cfg!(windows) && windows.is_dir() {
             found.push(windows);
         }
-        let versions = std::fs::read_dir(prefix.join("lib")).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-        let is_python = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3"));
+        let versions =
+            std::fs::read_dir(prefix.join("lib")).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        let is_python =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3"));
         let mut versions: Vec<PathBuf> = versions.filter(is_python).collect();
         versions.sort();
-        let folders = versions.iter().rev().flat_map(|version| ["site-packages", "dist-packages"].map(|name| version.join(name)));
+        let folders =
+            versions.iter().rev().flat_map(|version| ["site-packages", "dist-packages"].map(|name| version.join(name)));
         found.extend(folders.filter(|folder| folder.is_dir()));
     }
     found
@@ -232,7 +240,8 @@ mod tests {
         let mut around = surroundings(shipped.clone());
         let place = |around: &Surroundings, nvidia: bool| choose(around, nvidia).expect("a runtime").0;
 
-        let python = scratch.files("venv/lib/python3.12/site-packages/onnxruntime/capi", &["libonnxruntime.so.1.31.1", CUDA]);
+        let python =
+            scratch.files("venv/lib/python3.12/site-packages/onnxruntime/capi", &["libonnxruntime.so.1.31.1", CUDA]);
         around.variables.insert("VIRTUAL_ENV".into(), scratch.0.join("venv").display().to_string());
         assert_eq!(place(&around, false).library, shipped);
         assert_eq!(place(&around, true).library, python.join("libonnxruntime.so.1.31.1"));
@@ -290,7 +299,8 @@ mod tests {
         for name in ["ort-1.9.0", "ort-1.31.1", "ort-1.4.0"] {
             scratch.files(name, &[]);
         }
-        let order: Vec<_> = newest_first(&scratch.0).iter().map(|path| path.file_name().map(|name| name.to_owned())).collect();
+        let order: Vec<_> =
+            newest_first(&scratch.0).iter().map(|path| path.file_name().map(|name| name.to_owned())).collect();
         assert_eq!(order[0].as_deref().and_then(|name| name.to_str()), Some("ort-1.31.1"));
     }
 }
