@@ -5,10 +5,10 @@
 // QEMU computes as the architecture's manual says, so a wrong result is a failure of ours. It says nothing about speed.
 
 import { spawnSync } from 'node:child_process'
-import { delimiter, join } from 'node:path'
-import { hasApt, unpacked } from './debian.mjs'
+import { hasApt } from './debian.mjs'
 import { platformNamed } from './platforms.mjs'
 import { SetupError, root, runScript } from './pypi.mjs'
+import { emulator } from './qemu.mjs'
 import { crossEnvironment, rustFor } from './rust.mjs'
 
 const { target, zig } = platformNamed('linux-arm64-gnu')
@@ -54,17 +54,6 @@ function compiled({ flags, env }) {
   return program
 }
 
-/** How to start a program for aarch64: the command, its first words, and its environment. */
-function emulator() {
-  const advice = 'On a system whose packages have other names, mend scripts/arm.mjs: apt-cache search qemu-user'
-  const home = unpacked({ name: 'qemu', packages: ['qemu-user', 'libc6-arm64-cross'], advice })
-  const usr = join(home, 'usr')
-  const libraries = [home, usr].map((folder) => join(folder, 'lib', 'x86_64-linux-gnu'))
-  const path = [...libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(delimiter)
-  // The path is for QEMU and not for the program in it.
-  return { command: join(usr, 'bin', 'qemu-aarch64'), first: ['-L', join(usr, 'aarch64-linux-gnu'), '-U', 'LD_LIBRARY_PATH'], env: { ...process.env, LD_LIBRARY_PATH: path } }
-}
-
 runScript(() => {
   const found = obstacle()
   const rust = found === undefined ? rustFor([target]) : { reason: found }
@@ -74,7 +63,7 @@ runScript(() => {
     console.log(skipped)
     return
   }
-  const { command, first, env } = emulator()
+  const { command, first, env } = emulator({ architecture: 'aarch64', script: 'scripts/arm.mjs' })
   const program = compiled(rust)
   const failed = []
   for (const { name, levels } of processors) {
