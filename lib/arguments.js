@@ -70,9 +70,15 @@ const providers = (value, path) => {
 }
 /** A library's path: as it is in the file system, or as a file: URL. */
 const libraryPath = (value, path) => {
-  if (isObject(value) && typeof value.href === 'string' && value.href.startsWith('file:')) return fileURLToPath(value.href)
-  const text = nonEmpty(value, path)
-  return /^file:\/\//i.test(text) ? fileURLToPath(text) : resolve(text)
+  const isUrl = isObject(value) && typeof value.href === 'string' && value.href.startsWith('file:')
+  const text = isUrl ? value.href : nonEmpty(value, path)
+  if (!isUrl && !/^file:\/\//i.test(text)) return resolve(text)
+  try {
+    return fileURLToPath(text)
+  } catch {
+    // Of another host, or with an encoded slash.
+    throw expected('a file: URL of a local file', path, text)
+  }
 }
 /** Known by its shape: one from another realm, or of a library, is as good as the platform's. */
 const signal = (value, path) => {

@@ -115,8 +115,12 @@ class Model {
       throw failure.error
     }
     const native = unwrap(outcome)
-    for (const { code, text } of native.warnings) process.emitWarning(text, { type: 'VecrankWarning', code })
-    warnOfAssumptions(JSON.parse(native.info()))
+    const info = JSON.parse(native.info())
+    for (const { code, text } of native.warnings) {
+      // Every handle on a shared model has those of the device: said once.
+      if (code !== 'VECRANK_DEVICE' || isNew(`${info.path}: ${text}`)) process.emitWarning(text, { type: 'VecrankWarning', code })
+    }
+    warnOfAssumptions(info)
     return native
   }
 
@@ -180,11 +184,16 @@ class Model {
 
 const warned = new Set()
 
+/** Whether this was not said before. */
+function isNew(what) {
+  const before = warned.size
+  return warned.add(what).size > before
+}
+
 /** A repository that does not say how to pool is read as the reference reads it, which may be wrong for it: said once, not hidden. */
 function warnOfAssumptions(info) {
   const silent = ['pooling', 'normalize'].filter((name) => info.assumed.includes(name))
-  if (silent.length === 0 || warned.has(info.path)) return
-  warned.add(info.path)
+  if (silent.length === 0 || !isNew(info.path)) return
   const values = silent.map((name) => `${name}: ${JSON.stringify(info[name])}`).join(', ')
   process.emitWarning(
     `The files of ${info.model} do not say how to pool; assumed is { ${values} }, as in sentence-transformers. Set ${silent.join(' and ')} to what its model card says.`,
