@@ -65,7 +65,11 @@ test('--quick leaves the self-test out, and says so', async (t) => {
   assert.deepEqual([all.code, all.selfTest], [0, { skipped: '--quick was given', runs: [] }])
 })
 
-test('what nobody could run is refused with 2', async (t) => {
+test('it has its help, and what nobody could run is refused with 2', async (t) => {
+  assert.match((await vecrank(t, ['--help'])).stdout, /vecrank doctor \[options\]/)
+  const help = await vecrank(t, ['doctor', '--help'], { env: { VECRANK_ONNXRUNTIME: 'not/absolute' } })
+  assert.deepEqual([help.code, help.stderr], [0, ''])
+  for (const name of ['quick', 'json']) assert.match(help.stdout, new RegExp(`--${name}\\b`))
   for (const words of [['everything'], ['--fast'], ['--json=1']]) assert.equal((await vecrank(t, ['doctor', ...words])).code, 2)
 })
 
