@@ -25,7 +25,7 @@ const { hubFolder, room } = require('./room.js')
 const { listRuntimes, runtimesFolder } = require('./runtimes.js')
 
 /** What all before the self-test may take: the first start of CUDA can need many seconds. */
-const EXAMINATION_MS = 60_000
+const EXAMINATION_MS = 40_000
 /** What the process may take to end when all is said. */
 const FAREWELL_MS = 3000
 
