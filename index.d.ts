@@ -29,8 +29,25 @@ export type DType = 'auto' | 'fp32' | 'bf16' | 'fp16' | 'q8' | 'int8' | 'uint8' 
 /** What runs the network: ONNX Runtime, or vecrank's own encoder. */
 export type Engine = 'auto' | 'graph' | 'encoder'
 
-/** Where the network runs. */
-export type Device = 'auto' | 'cpu'
+/**
+ * Where the network runs. `'auto'`: the best that works here, the CPU last. `'gpu'`: the best GPU that works. `'cpu'`; `'cuda'` and `'tensorrt'`:
+ * NVIDIA's GPUs, with a build of ONNX Runtime that has them; `'dml'`: any GPU on Windows, with one that has DirectML; `'coreml'`: Apple's processors;
+ * `'webgpu'` and `'openvino'`: by plugins. docs/devices.md says what each needs.
+ */
+export type Device = 'auto' | 'gpu' | 'cpu' | 'cuda' | 'tensorrt' | 'dml' | 'coreml' | 'webgpu' | 'openvino'
+
+/** A plugin execution provider: a library of others that ONNX Runtime opens. It is native code that runs in this process. */
+export interface ProviderPlugin {
+  /**
+   * What the device is called in `info()` and in messages. The name of a {@link Device} (`'openvino'`) makes it that device; `'auto'`, `'gpu'` and
+   * `'cpu'` are refused, and so is a name that is given twice.
+   */
+  name: string
+  /** The library: a path, made absolute at once, or a `file:` URL. One that is not there is `ERR_DEVICE`. */
+  path: string | URL
+  /** The provider's own options, by the names in its documentation, without a prefix. Default: none; for `'openvino'` those of docs/devices.md. */
+  options?: Readonly<Record<string, string>>
+}
 
 /** How token vectors become one vector. */
 export type Pooling = 'mean' | 'cls' | 'last' | 'max' | 'mean_sqrt_len' | 'weighted_mean'
@@ -70,7 +87,8 @@ export interface DownloadProgress {
 export interface ModelOptions {
   /**
    * Weights to use. `'auto'`: what the model's `transformers.js_config` declares, else `fp32`; if there is no such file, the first of fp32,
-   * fp16, q8, int8, uint8, q4 that is there. `info().dtype` says which. A named one that is missing is `ERR_FILE_NOT_FOUND`.
+   * fp16, q8, int8, uint8, q4 that is there. On a GPU fp16 comes before fp32; what the model declares still comes first. `info().dtype` says which.
+   * A named one that is missing is `ERR_FILE_NOT_FOUND`.
    * @default 'auto'
    */
   dtype?: DType
@@ -81,13 +99,41 @@ export interface ModelOptions {
   file?: string
   /**
    * What runs the network. `'encoder'`: vecrank's own, for the CPU, from `model.safetensors` or the weights in an ONNX file. `'graph'`: ONNX
-   * Runtime, from an ONNX file. `'auto'`: the encoder where it knows the model, else ONNX Runtime. A model that the named engine cannot take is
-   * `ERR_MODEL_UNSUPPORTED`, which says why.
+   * Runtime, from an ONNX file. `'auto'`: on the CPU the encoder where it knows the model, else ONNX Runtime, which runs all other devices. A model
+   * that the named engine cannot take is `ERR_MODEL_UNSUPPORTED`, which says why; `'encoder'` with a device other than `'auto'` and `'cpu'` is
+   * `ERR_INVALID_ARG`.
    * @default 'auto'
    */
   engine?: Engine
-  /** Where to run. @default 'auto' */
+  /**
+   * Where to run. `'auto'` and `'gpu'` try the devices of the platform in order and take the first on which a small graph gives the right numbers; what
+   * was not taken is in `info().passedOver`. Any other is that device or `ERR_DEVICE`, which says what is missing and what to do. `'auto'` never fails
+   * for want of a device.
+   * @default 'auto'
+   */
   device?: Device
+  /**
+   * Whether the CPU may stand in for a device that was named and cannot be used, or that cannot take the model. A process warning (`VECRANK_DEVICE`)
+   * says so, and `info()` why. Of no effect with `'auto'`, which has the CPU anyway. @default false
+   */
+  fallback?: boolean
+  /**
+   * Which of several devices of a kind, from 0: CUDA's number of a GPU (`CUDA_VISIBLE_DEVICES` counts), DirectML's of an adapter; of a plugin's devices
+   * GPUs come first. One that is not there is `ERR_DEVICE`. Of no effect on the CPU and Core ML. @default 0
+   */
+  deviceId?: number
+  /**
+   * Bytes of a GPU's memory that ONNX Runtime may take for this model, weights included; at least 1. For `'cuda'`, and what runs by CUDA under
+   * `'tensorrt'`; others have no limit that could be set. A run that does not fit is split, and one text that does not fit is `ERR_RUNTIME`. What
+   * CUDA takes for itself (some hundred MB a process) is not counted. Default: three quarters of what is free when the model is loaded.
+   */
+  gpuMemoryLimit?: number
+  /**
+   * Plugins that `'auto'` and `'gpu'` try before the platform's devices, in this order. One with the name of a device (`'openvino'`) is what that device
+   * is by. Each library is opened once and stays for the life of the process. Default: none; `'webgpu'` and `'openvino'` find what `npx vecrank runtime
+   * add` has added.
+   */
+  providers?: readonly ProviderPlugin[]
   /** CPU threads for inference, 1 to 1,024. Default: the CPUs that this process may use. */
   threads?: number
   /**
@@ -133,13 +179,6 @@ export interface ModelOptions {
   lock?: string
   /** Called as downloads go on. What it throws ends the load. */
   onDownload?: (event: DownloadProgress) => void
-
-  // ----- in a later version -----
-
-  fallback?: NotInThisVersion<boolean>
-  deviceId?: NotInThisVersion<number>
-  gpuMemoryLimit?: NotInThisVersion<number>
-  providers?: NotInThisVersion<unknown[]>
 }
 
 /** Options of an embedder. What is not set is what the model's own files say. */
@@ -186,13 +225,25 @@ export interface ModelInfo {
   readonly normalize: boolean | null
   /** Prompts by name. */
   readonly prompts: Readonly<Record<string, string>>
-  readonly device: string
+  /** The device that was asked for. */
+  readonly requested: Device
+  /** The device in use: never `'auto'` or `'gpu'`; for a plugin of another name that name. */
+  readonly device: Exclude<Device, 'auto' | 'gpu'> | (string & {})
+  /** Devices that were tried before it, in that order, and why they were not taken. */
+  readonly passedOver: readonly { readonly device: string; readonly reason: string }[]
+  /**
+   * Nodes of the graph by execution provider, as ONNX Runtime has put them after its optimisations, such as `{ CUDAExecutionProvider: 210 }`. Those of
+   * the CPU beside a device's own cost copies between both. Empty for the encoder.
+   */
+  readonly nodes: Readonly<Record<string, number>>
+  /** Bytes of the GPU's memory: the limit, and what ONNX Runtime holds for this model now and keeps for later runs. `null` where none is kept. */
+  readonly deviceMemory: { readonly limit: number; readonly used: number } | null
   /**
    * The instruction set that the encoder uses, the best that the processor has: `'amx'`, `'avx512'`, `'avx_vnni'`, `'avx2'`, `'neon_i8mm'`,
    * `'neon_dotprod'`, `'neon'` or `'portable'`. The variable `VECRANK_CPU` names a lower one. `null` where ONNX Runtime chooses.
    */
   readonly instructions: string | null
-  /** ONNX Runtime's execution provider; `null` for the encoder. */
+  /** The device's execution provider, as ONNX Runtime calls it, such as `'CUDAExecutionProvider'`; `null` for the encoder. */
   readonly provider: string | null
   /** Version of ONNX Runtime; `null` for the encoder, which does not open it. */
   readonly onnxruntime: string | null
@@ -208,7 +259,7 @@ declare abstract class Model {
   /**
    * Loads the model now rather than with the first call. All callers share one load; a failed one is tried again by the next call.
    * @throws {VecrankError} ERR_MODEL_NOT_FOUND, ERR_FILE_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_UNSUPPORTED, ERR_RUNTIME, ERR_DISPOSED,
-   * ERR_DISK; of a model on the Hub also ERR_DOWNLOAD, ERR_CORRUPT, ERR_OFFLINE, ERR_UNAUTHORIZED
+   * ERR_DISK, ERR_DEVICE; of a model on the Hub also ERR_DOWNLOAD, ERR_CORRUPT, ERR_OFFLINE, ERR_UNAUTHORIZED
    */
   load(): Promise<this>
   /** What was loaded. Loads the model if need be. */
@@ -488,6 +539,7 @@ export type ErrorCode =
   | 'ERR_MODEL_UNSUPPORTED'
   /** A file of the model is damaged or contradicts another. */
   | 'ERR_MODEL_INVALID'
+  /** The device that was named cannot be used, or cannot take the model. The message says what is missing and what to do. */
   | 'ERR_DEVICE'
   /** The addon or ONNX Runtime could not be loaded, or ONNX Runtime failed. */
   | 'ERR_RUNTIME'
@@ -510,10 +562,70 @@ export declare class VecrankError extends Error {
   readonly code: ErrorCode
 }
 
-// ---------- what a later version brings -----------------------------------------------------------------------------------
+// ---------- the machine -------------------------------------------------------------------------------------------------
 
-/** Not in this version: rejects with `ERR_INVALID_ARG`. */
-export declare function hardware(): Promise<never>
+/** What this machine has to run models with. */
+export interface Hardware {
+  readonly cpu: {
+    readonly model: string
+    /** Logical cores of the machine. */
+    readonly cores: number
+    /** Those that this process may run on. */
+    readonly allowed: number
+    /** What of the processor's instructions matters to the encoder, such as `'avx2'`. */
+    readonly features: readonly string[]
+    /** The set that the encoder uses, as in `ModelInfo`. */
+    readonly instructions: string
+  }
+  /** Bytes: what the machine has, and what this process may use; `null` where it may use all. */
+  readonly memory: { readonly total: number; readonly limit: number | null }
+  /** GPUs of NVIDIA, in the order of `nvidia-smi`. Those of others are not listed: their devices below say whether they work. */
+  readonly gpus: readonly {
+    readonly name: string
+    /** Version of the driver. */
+    readonly driver: string
+    /** The newest CUDA that the driver runs, such as `'13.0'`. */
+    readonly cuda: string
+    /** Bytes in all. */
+    readonly memory: number
+    /** Bytes that are free now. */
+    readonly free: number
+  }[]
+  /** Every device that can be named. */
+  readonly providers: readonly {
+    readonly device: Exclude<Device, 'auto' | 'gpu'>
+    /** ONNX Runtime's execution provider; the device's own name where its plugin was not found. */
+    readonly provider: string
+    /** Whether a small graph gave the right numbers on it. */
+    readonly available: boolean
+    /** What is missing and what to do; `null` where it is available. */
+    readonly reason: string | null
+  }[]
+  /** The one ONNX Runtime of this process. */
+  readonly onnxruntime: {
+    /** Of the library that is open; where none could be opened, of the one that vecrank was made with. */
+    readonly version: string
+    /** The library; `null` where none was found. */
+    readonly path: string | null
+    /** Its SHA-256; `null` where it cannot be read. */
+    readonly sha256: string | null
+    /** Where it was found, in words. */
+    readonly place: string | null
+    /** Others that were found and not taken, and why. */
+    readonly passedOver: readonly string[]
+    /** Why it cannot be opened; `null` where it is open. */
+    readonly error: string | null
+  }
+}
+
+/**
+ * Looks at the machine and tries every device with a small graph: this opens ONNX Runtime and each device's libraries, and takes as long as they
+ * need to start. A device that does not work is no error. `npx vecrank doctor` prints it, and more.
+ * @throws {VecrankError} ERR_RUNTIME where the addon cannot be loaded
+ */
+export declare function hardware(): Promise<Hardware>
+
+// ---------- what a later version brings -----------------------------------------------------------------------------------
 
 /** Not in this version: rejects with `ERR_INVALID_ARG`. */
 export declare function pipeline(task: string, model?: string, options?: object): Promise<never>

@@ -1,7 +1,9 @@
 // Every wrong argument has one code and one shape of sentence: what was expected, where, what came in.
 
 import assert from 'node:assert/strict'
+import path from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import vm from 'node:vm'
 import { Embedder, Reranker, cosineSimilarity, dot, embed, hardware, pipeline, rerank, topK } from 'vecrank'
 import { failure, tiny } from './fixtures.mjs'
@@ -28,7 +30,23 @@ const loadOptions = [
   [{ dtype: 'q5' }, /^Expected one of "auto", "fp32", .* for `options\.dtype` but received "q5" of type string\.$/],
   [{ dtype: 8 }, /`options\.dtype` but received 8 of type number/],
   [{ file: '' }, /a non-empty string for `options\.file`/],
-  [{ device: 'cuda' }, /"cpu" \(other devices are not in this version\) for `options\.device`/],
+  [{ device: 'rocm' }, /^Expected one of "auto", "gpu", "cpu", "cuda", .* for `options\.device` but received "rocm" of type string\.$/],
+  [{ device: null }, /`options\.device` but received null/],
+  [{ fallback: 1 }, /a boolean for `options\.fallback`/],
+  [{ deviceId: -1 }, /a whole number from 0 to 2147483647 for `options\.deviceId`/],
+  [{ deviceId: '0' }, /`options\.deviceId` but received "0"/],
+  [{ gpuMemoryLimit: 0 }, /a whole number of at least 1 for `options\.gpuMemoryLimit`/],
+  [{ gpuMemoryLimit: '1GB' }, /`options\.gpuMemoryLimit` but received "1GB"/],
+  [{ gpuMemoryLimit: 0.5 }, /`options\.gpuMemoryLimit`/],
+  [{ providers: {} }, /an array of \{name, path, options\} objects for `options\.providers`/],
+  [{ providers: ['openvino'] }, /an object for `options\.providers\[0\]`/],
+  [{ providers: [{ path: '/a' }] }, /a name of its own .* for `options\.providers\[0\]\.name` but received undefined/],
+  [{ providers: [{ name: 'cpu', path: '/a' }] }, /not auto, gpu, cpu.* for `options\.providers\[0\]\.name` but received "cpu"/],
+  [{ providers: [{ name: 'a', path: '/a' }, { name: 'a', path: '/b' }] }, /`options\.providers\[1\]\.name`/],
+  [{ providers: [{ name: 'a' }] }, /the path of a library for `options\.providers\[0\]\.path`/],
+  [{ providers: [{ name: 'a', path: '' }] }, /`options\.providers\[0\]\.path`/],
+  [{ providers: [{ name: 'a', path: '/a', options: { cache: 1 } }] }, /a string for `options\.providers\[0\]\.options\.cache`/],
+  [{ providers: [{ name: 'a', path: '/a', library: '/b' }] }, /a known option \(name, path, options\) for `options\.providers\[0\]`/],
   [{ threads: 0 }, /^Expected a whole number from 1 to 1024 for `options\.threads` but received 0 of type number\.$/],
   [{ threads: 1025 }, /`options\.threads`/],
   [{ threads: 1.5 }, /`options\.threads`/],
@@ -49,13 +67,6 @@ const loadOptions = [
   [{ prompts: ['a'] }, /an object of strings for `options\.prompts`/],
   [{ prompts: { query: 1 } }, /a string for `options\.prompts\.query`/],
 ]
-
-const later = {
-  fallback: true,
-  deviceId: 0,
-  gpuMemoryLimit: 1,
-  providers: [],
-}
 
 test('load options', async () => {
   for (const [options, pattern] of loadOptions) {
@@ -92,22 +103,51 @@ test('options of the Hub, of which only a revision is refused for a folder, and 
 })
 
 test('options of a later version are refused, not ignored', async () => {
-  for (const [name, value] of Object.entries(later)) {
-    for (const Class of [Embedder, Reranker]) {
-      assert.throws(() => new Class(model, { [name]: value }), bad(new RegExp(`not in this version.*\`options\\.${name}\``)))
-    }
-  }
   for (const name of ['timeoutMs', 'priority']) {
     await assert.rejects(embedder.embed('a', { [name]: 1 }), bad(/not in this version/))
     await assert.rejects(reranker.rerank('a', ['b'], { [name]: 1 }), bad(/not in this version/))
   }
   await assert.rejects(reranker.rerank('a', ['b'], { overflow: 'chunk' }), bad(/not in this version/))
-  await assert.rejects(hardware(), bad(/not in this version/))
   await assert.rejects(pipeline('ner'), bad(/not in this version/))
 })
 
+test('options of devices', async () => {
+  // Of no effect on the CPU, and no fault there.
+  const given = { device: 'cpu', fallback: true, deviceId: 0, gpuMemoryLimit: 1, providers: [] }
+  const info = await new Embedder(model, given).info()
+  assert.deepEqual([info.requested, info.device, info.passedOver, info.deviceMemory], ['cpu', 'cpu', [], null])
+  await assert.rejects(new Embedder(model, { device: 'cuda', engine: 'encoder' }).load(), bad(/'auto' or 'cpu' for `device`/))
+
+  const library = path.resolve('no', 'such', 'library.so')
+  const providers = [{ name: 'openvino', path: pathToFileURL(library) }]
+  for (const Class of [Embedder, Reranker]) {
+    await assert.rejects(new Class(Class === Embedder ? model : tiny('zoo/bert-ranker-1'), { device: 'openvino', providers }).load(), (error) => {
+      assert.ok(error.message.includes(library), error.message)
+      return failure('ERR_DEVICE', /^The device 'openvino' cannot be used: .*fallback: true/)(error)
+    })
+  }
+  const fallen = await new Embedder(model, { device: 'openvino', providers, fallback: true }).info()
+  assert.deepEqual([fallen.requested, fallen.device, fallen.passedOver.map(({ device }) => device)], ['openvino', 'cpu', ['openvino']])
+  // A plugin of any name is tried before the platform's devices.
+  const auto = await new Embedder(model, { providers: [{ name: 'acme', path: 'no/such/library.so' }] }).info()
+  assert.equal(auto.passedOver[0].device, 'acme')
+  assert.ok(auto.passedOver[0].reason.includes(path.resolve('no/such/library.so')), auto.passedOver[0].reason)
+})
+
+test('hardware() names every device, with the reason why one does not work', async () => {
+  const { cpu, memory, gpus, providers, onnxruntime } = await hardware()
+  assert.ok(cpu.cores >= 1 && cpu.allowed >= 1 && cpu.instructions.length > 0 && Array.isArray(cpu.features))
+  assert.ok(memory.total > 0 && (memory.limit === null || memory.limit > 0))
+  assert.ok(Array.isArray(gpus))
+  assert.deepEqual(providers.map(({ device }) => device), ['cuda', 'tensorrt', 'dml', 'coreml', 'webgpu', 'openvino', 'cpu'])
+  for (const { device, available, reason } of providers) assert.equal(available, reason === null, device)
+  assert.equal(providers.at(-1).available, true)
+  assert.match(onnxruntime.version, /^1\.\d+\.\d+$/)
+  assert.deepEqual([onnxruntime.error, path.isAbsolute(onnxruntime.path)], [null, true])
+})
+
 test('an option that is undefined is absent', async () => {
-  const names = [...Object.keys(later), 'dtype', 'threads', 'unknown']
+  const names = ['fallback', 'deviceId', 'gpuMemoryLimit', 'providers', 'dtype', 'threads', 'unknown']
   const options = Object.fromEntries(names.map((name) => [name, undefined]))
   assert.equal((await new Embedder(model, options).embed('a', { output: undefined, timeoutMs: undefined })).length, 32)
 })

@@ -15,9 +15,12 @@ import {
   type EmbedOptions,
   type EmbedderOptions,
   type Embeddings,
+  type Device,
   type ErrorCode,
+  type Hardware,
   type ModelInfo,
   type ModelOptions,
+  type ProviderPlugin,
   type RankedDocument,
   type Vector,
 } from 'vecrank'
@@ -103,8 +106,8 @@ async function embedder(either: string | string[], frozen: readonly string[], na
   // @ts-expect-error: not in this version
   await model.embed('a', { timeoutMs: 5 })
   new Embedder('a', { token: 'secret', onDownload: ({ overall }) => void (overall.loaded satisfies number) })
-  // @ts-expect-error: not in this version
-  new Embedder('a', { device: 'cuda' })
+  // @ts-expect-error: not a device
+  new Embedder('a', { device: 'rocm' })
   new Embedder('a', { token: undefined, revision: undefined })
   const spread: EmbedOptions = { normalize: true }
   await model.embed('a', { ...spread, output: 'float32' })
@@ -160,8 +163,39 @@ async function functions(model: Embedder, ranker: Reranker) {
   topK(one, await model.embedMany(['a']), 1)
   // @ts-expect-error: bits are not compared by cosine
   topK(one, bits, 1)
-  await hardware().catch(() => undefined)
   await pipeline('ner').catch(() => undefined)
+}
+
+async function devices(chosen: Device, plugins: readonly ProviderPlugin[]) {
+  const own: ProviderPlugin = { name: 'acme', path: new URL('file:///acme.so'), options: { cache: '1' } }
+  const options: ModelOptions = { device: chosen, fallback: true, deviceId: 1, gpuMemoryLimit: 2 ** 30, providers: [own, { name: 'openvino', path: '/ov.so' }] }
+  new Reranker('a', options)
+  const model = new Embedder('a', { device: 'gpu', providers: plugins })
+  // @ts-expect-error: a plugin has a library
+  new Embedder('a', { providers: [{ name: 'acme' }] })
+  // @ts-expect-error: options of a provider are strings
+  new Embedder('a', { providers: [{ name: 'acme', path: '/a', options: { cache: 1 } }] })
+  // @ts-expect-error: a number
+  new Embedder('a', { gpuMemoryLimit: '1GB' })
+  const { requested, device, passedOver, nodes, deviceMemory } = await model.info()
+  same<typeof requested, Device>()
+  device satisfies string
+  if (device === 'cuda' || device === 'acme') passedOver.map(({ device: other, reason }) => `${other}: ${reason}`)
+  // @ts-expect-error: not to be changed
+  passedOver.push({ device: 'cuda', reason: 'x' })
+  same<(typeof nodes)[string], number>()
+  if (deviceMemory !== null) same<typeof deviceMemory.used, number>()
+
+  const found = await hardware()
+  same<typeof found, Hardware>()
+  same<(typeof found.gpus)[number]['free'], number>()
+  const named = found.providers.filter(({ available }) => available).map(({ device: working }) => working)
+  // What works can be asked for.
+  if (named[0] !== undefined) new Embedder('a', { device: named[0] })
+  same<typeof found.memory.limit, number | null>()
+  same<typeof found.onnxruntime.error, string | null>()
+  // @ts-expect-error: it asks for nothing
+  await hardware({})
 }
 
 function errors(error: unknown) {
@@ -172,4 +206,4 @@ function errors(error: unknown) {
   if (error.code === 'ERR_NOTHING') return
 }
 
-export { embedder, errors, functions, reranker }
+export { devices, embedder, errors, functions, reranker }

@@ -8,26 +8,20 @@ const { unwrap } = require('./errors.js')
 
 async function hardware() {
   const { features, instructions, gpus, providers, onnxruntime } = JSON.parse(unwrap(await addon().hardware()))
+  return { cpu: { ...processor(), features, instructions }, memory: memory(), gpus, providers, onnxruntime }
+}
+
+/** What Node knows of the processor. */
+function processor() {
   const processors = os.cpus()
-  return {
-    cpu: {
-      model: processors[0]?.model.trim() || 'unknown',
-      cores: processors.length,
-      allowed: os.availableParallelism(),
-      features,
-      instructions,
-    },
-    memory: { total: os.totalmem(), limit: memoryLimit() },
-    gpus,
-    providers,
-    onnxruntime,
-  }
+  return { model: processors[0]?.model.trim() || 'unknown', cores: processors.length, allowed: os.availableParallelism() }
 }
 
-/** Bytes that a container may use, or null where it may use all. Node 20 gives a number that no machine has for "all". */
-function memoryLimit() {
+/** What Node knows of the memory. The limit is bytes that a container may use, or null where it may use all. */
+function memory() {
+  // Node 20 gives a number that no machine has for "all".
   const limit = process.constrainedMemory?.() ?? 0
-  return limit > 0 && limit < os.totalmem() ? limit : null
+  return { total: os.totalmem(), limit: limit > 0 && limit < os.totalmem() ? limit : null }
 }
 
-module.exports = { hardware }
+module.exports = { hardware, memory, processor }

@@ -95,6 +95,18 @@ const COMMANDS = {
     options: [],
     run: () => require('./runtime.js').remove,
   },
+  doctor: {
+    synopsis: 'vecrank doctor [options]',
+    summary: 'show what this machine has, what of it works, and why the rest does not',
+    text:
+      'Looks at the addon, ONNX Runtime, GPUs and other devices, added runtimes, the cache and the environment, then embeds\n' +
+      'a few texts on every device that works and compares the vectors. That takes ten seconds at most. Nothing is\n' +
+      'downloaded, and no secret is printed. Ends with 1 where something that is there does not work; that there is no\n' +
+      'GPU is no fault.',
+    flags: { json: 'flag', quick: 'flag' },
+    options: [['--quick', 'leave out the self-test'], JSON_OUTPUT],
+    run: () => require('./doctor.js').doctor,
+  },
 }
 
 /** Words that stand before a command, with the commands that they have. */
