@@ -146,7 +146,7 @@ export interface EmbedRequest {
   rows: RowsOf
 }
 
-/** What the machine has to run graphs with, as JSON: `{features, gpus, providers, onnxruntime}`. */
+/** What the machine has to run graphs with, as JSON: `{instructions, features, allowed, gpus, providers, onnxruntime}`. */
 export declare function hardware(): Promise<JsonOutcome>
 
 /** A model on the Hub, and the settings that lead to it. */

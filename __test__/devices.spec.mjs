@@ -16,8 +16,6 @@ import { assertDevice, assertOnlyWarnings, describedBuild, gpuBuild, met, noBare
 const bare = { skip: noBareMachine }
 const stubbed = { skip: noStubs }
 const stubbedAndBare = { skip: noStubs || noBareMachine }
-/** What waits for a change in Rust: where, and what is wrong there. */
-const waiting = (todo) => ({ ...stubbed, todo })
 
 /** What a GPU build of the stubs ends with when all that it needs is there: the words of ONNX Runtime's build for the CPU. */
 const AT_THE_END = /CUDA execution provider is not enabled in this build/
@@ -239,8 +237,7 @@ test('a runtime that is too old or damaged is passed over, and the error for the
   }
 })
 
-const SILENT = waiting('src/network/graph/runtime/places.rs: described() is silent')
-test('a runtime whose description is no JSON is passed over with a reason too', SILENT, async (t) => {
+test('a runtime whose description is no JSON is passed over with a reason too', stubbed, async (t) => {
   const data = join(temporary(t), 'data')
   const place = describedBuild(join(data, 'runtimes', `onnxruntime-gpu-${PINNED}`))
   truncateSync(join(place, 'runtime.json'), 100)
@@ -274,8 +271,7 @@ test('a VECRANK_ORT_DIR that is wrong is the error of whatever needs ONNX Runtim
   }
 })
 
-const NOT_A_DEVICE = waiting('src/network/graph/provider/cuda.rs: ready() makes ERR_DEVICE of it')
-test('it is the error of a device that is named as well, and nothing else is advised', NOT_A_DEVICE, async (t) => {
+test('it is the error of a device that is named as well, and nothing else is advised', stubbed, async (t) => {
   const drivers = driverFolder(t)
   for (const [value, pattern] of Object.values(WRONG_FOLDERS)) {
     const { error } = await quietly(t, `return attempt({ device: 'cuda' })`, { env: { VECRANK_ORT_DIR: value }, drivers })
@@ -330,8 +326,7 @@ test('a library that says it is too old, whatever its name says, or that is anot
   }
 })
 
-const TAKES_ALL = waiting('src/network/graph/environment.rs: a found library that cannot be opened takes graphs on the CPU with it')
-test('one that nobody named leaves the CPU the shipped one', TAKES_ALL, async (t) => {
+test('one that nobody named leaves the CPU the shipped one', stubbed, async (t) => {
   const environment = join(temporary(t), 'venv')
   const capi = gpuBuild(join(sitePackages(environment), 'onnxruntime', 'capi'))
   const library = join(capi, `libonnxruntime.so.${PINNED}`)
@@ -357,8 +352,7 @@ test('with all in place a load gets as far as ONNX Runtime, whose words are the 
   assertDevice(tensorrt, /no provider for it/, ...THREE_WAYS)
 })
 
-const PERIODS = waiting('src/network/graph/probe.rs: said() keeps the period of ONNX Runtime, and placement.rs adds its own')
-test('an error has one period behind a sentence', PERIODS, async (t) => {
+test('an error has one period behind a sentence', stubbed, async (t) => {
   const { env, drivers } = everything(t)
   const { error } = await quietly(t, `return attempt({ device: 'cuda' })`, { env, drivers })
   assert.doesNotMatch(error.message, /\.\./)
@@ -378,8 +372,7 @@ test('a library of CUDA that is missing is named, whichever it is', stubbed, asy
   }
 })
 
-const ADVICE = waiting('src/network/graph/runtime/cuda.rs: the advice of explained() is for the first library only, and its wheels lack cuFFT')
-test('what is advised serves for every library that is missing', ADVICE, async (t) => {
+test('what is advised serves for every library that is missing', stubbed, async (t) => {
   const { env, drivers } = everything(t, { without: [named('cufft'), named('cudnn')] })
   const one = await quietly(t, `return attempt({ device: 'cuda' })`, { env, drivers })
   assertDevice(one, /libcufft\.so\.99 is missing/, /libcudnn\.so\.99 is missing/, /CUDA_PATH/, /nvidia-cufft/, /nvidia-cudnn/)
@@ -404,15 +397,14 @@ test('one that is no library cannot be opened, and the system says why', stubbed
 })
 
 // The system's loader maps what the headers say and does not look whether the file has it: the process ends with SIGBUS.
-const CUT = waiting('src/network/graph/runtime/elf.rs: a library must have the bytes that its headers name before it is opened')
 
-test('one that is cut is an error and not the end of the process', CUT, async (t) => {
+test('one that is cut is an error and not the end of the process', stubbed, async (t) => {
   const { env, drivers, libraries } = everything(t)
   truncateSync(join(libraries, named('curand')), 4096)
   assertDevice(await quietly(t, `return attempt({ device: 'cuda' })`, { env, drivers }), /libcurand\.so\.99.*(cut|damaged)/)
 })
 
-test('so is a cut library of ONNX Runtime', CUT, async (t) => {
+test('so is a cut library of ONNX Runtime', stubbed, async (t) => {
   const { env, drivers, ort } = everything(t)
   const library = join(ort, `libonnxruntime.so.${PINNED}`)
   rmSync(library)
@@ -421,15 +413,14 @@ test('so is a cut library of ONNX Runtime', CUT, async (t) => {
   assertDevice(await quietly(t, `return attempt({ device: 'cuda' })`, { env, drivers }), /libonnxruntime\.so.*(cut|damaged)/)
 })
 
-test('so is a cut plugin', CUT, async (t) => {
+test('so is a cut plugin', stubbed, async (t) => {
   const library = compiled(temporary(t), 'plugin.so', 'int nothing(void) { return 0; }')
   truncateSync(library, 4096)
   const one = await quietly(t, `return attempt({ device: 'webgpu', providers: [{ name: 'webgpu', path: ${JSON.stringify(library)} }] })`)
   assertDevice(one, /plugin\.so.*(cut|damaged)/)
 })
 
-const NEEDS_NOTHING = waiting('src/network/graph/runtime/cuda.rs: preload() takes what is no ELF file for one that needs nothing')
-test('a provider that is no library is named', NEEDS_NOTHING, async (t) => {
+test('a provider that is no library is named', stubbed, async (t) => {
   const { env, drivers, ort } = everything(t)
   writeFileSync(join(ort, 'libonnxruntime_providers_cuda.so'), 'no library')
   assertDevice(await quietly(t, `return attempt({ device: 'cuda' })`, { env, drivers }), /libonnxruntime_providers_cuda\.so/)
@@ -500,8 +491,7 @@ test('a runtime of CUDA without its functions is an error', stubbed, async (t) =
   assertDevice(await quietly(t, `return attempt({ device: 'cuda' })`, { env, drivers }))
 })
 
-const DLSYM = waiting('src/network/graph/driver.rs: cuda_memory() gives "dlsym failed" and not what the system said')
-test('and names the one that is missing', DLSYM, async (t) => {
+test('and names the one that is missing', stubbed, async (t) => {
   const { env, drivers, libraries } = everything(t)
   compiled(libraries, named('cudart'), 'int nothing(void) { return 0; }')
   assertDevice(await quietly(t, `return attempt({ device: 'cuda' })`, { env, drivers }), /cudaSetDevice/)
@@ -660,8 +650,7 @@ test("device 'gpu' tells of a plugin and of the platform's own", bare, async (t)
   assertDevice(one, /mine: its library \/nowhere\.so is not there/, /cuda: .*driver/, /webgpu: /)
 })
 
-const DROPPED = { todo: 'src/network/placement.rs: wanted() drops `providers` for a named device and for the CPU' }
-test('a plugin for a device that is not asked for is not passed over in silence', DROPPED, async (t) => {
+test('a plugin for a device that is not asked for is not passed over in silence', async (t) => {
   const { value, warnings } = await met(t, `return attempt({ device: 'cpu', providers: [{ name: 'mine', path: '/nowhere.so' }] })`)
   assert.ok(value.error?.code === 'ERR_INVALID_ARG' || warnings.length > 0)
 })

@@ -176,7 +176,24 @@ function read(options, table, path = 'options') {
   return found
 }
 
-const loadOptions = (kind, options, path) => read(options, kind === 'embedder' ? EMBEDDER_LOAD : RERANKER_LOAD, path)
+/** Devices whose memory has a limit. */
+const LIMITED = ['auto', 'gpu', 'cuda', 'tensorrt']
+
+function loadOptions(kind, options, path = 'options') {
+  const found = read(options, kind === 'embedder' ? EMBEDDER_LOAD : RERANKER_LOAD, path)
+  const { device = 'auto' } = found
+  // What would have no effect on a device that is named is refused: a program must not believe that it had one.
+  const refuse = (name, what) => {
+    if (found[name] !== undefined) throw expected(`nothing (${what})`, `${path}.${name}`, found[name])
+  }
+  if (device === 'cpu' || device === 'coreml') refuse('deviceId', `\`${path}.device\` is "${device}", of which there is one`)
+  if (!LIMITED.includes(device)) refuse('gpuMemoryLimit', `\`${path}.device\` is "${device}"; only "cuda" and "tensorrt" have a limit`)
+  const strange = device === 'auto' || device === 'gpu' ? -1 : (found.providers ?? []).findIndex(({ name }) => name !== device)
+  if (strange !== -1) {
+    throw expected(`"${device}", as \`${path}.device\` says`, `${path}.providers[${strange}].name`, found.providers[strange].name)
+  }
+  return found
+}
 const scoreOptions = (options) => read(options, SCORE)
 const rerankOptions = (options) => read(options, RERANK)
 const countOptions = (options) => read(options, COUNTS)

@@ -7,8 +7,9 @@ const { addon } = require('./addon.js')
 const { unwrap } = require('./errors.js')
 
 async function hardware() {
-  const { features, instructions, gpus, providers, onnxruntime } = JSON.parse(unwrap(await addon().hardware()))
-  return { cpu: { ...processor(), features, instructions }, memory: memory(), gpus, providers, onnxruntime }
+  const { allowed, features, instructions, gpus, providers, onnxruntime } = JSON.parse(unwrap(await addon().hardware()))
+  // The addon knows a container's quota too, which Node 20 does not count; it is what `threads` is by default.
+  return { cpu: { ...processor(), allowed, features, instructions }, memory: memory(), gpus, providers, onnxruntime }
 }
 
 /** What Node knows of the processor. */

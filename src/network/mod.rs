@@ -98,7 +98,7 @@ impl Network {
                 // Work on a device's lesser part: the CPU does the rest, with copies between both.
                 Ok((_, Runs::Graph(graph))) if !is_last && takes_little(&graph) => of_nodes(&graph),
                 Ok((file, runs)) => {
-                    let warnings = warnings(candidate, &runs, &passed_over, &named);
+                    let warnings = warnings(options, candidate, &runs, &passed_over, &named);
                     let device = candidate.device.clone();
                     return Ok(Network { file, runs, device, requested, passed_over, warnings });
                 }
@@ -332,15 +332,25 @@ fn of_nodes(graph: &Graph) -> String {
 }
 
 /// What the user should read: that another device runs the model than the one that was named, or that the device does little of it.
-fn warnings(candidate: &Candidate, runs: &Runs, passed_over: &[PassedOver], named: &[String]) -> Vec<String> {
+fn warnings(
+    options: &LoadOptions,
+    candidate: &Candidate,
+    runs: &Runs,
+    passed_over: &[PassedOver],
+    named: &[String],
+) -> Vec<String> {
     let mut warnings = Vec::new();
     let missed: Vec<_> = passed_over.iter().filter(|passed| named.contains(&passed.device)).collect();
     if !missed.is_empty() {
         let reasons: Vec<_> = missed.iter().map(|passed| format!("{}: {}", passed.device, passed.reason)).collect();
+        let device =
+            if candidate.is_cpu() { "the CPU".to_owned() } else { format!("the device '{}'", candidate.device) };
+        warnings.push(format!("The model runs on {device}, not on the device that was named. {}", reasons.join("; ")));
+    }
+    if options.gpu_memory_limit.is_some() && !candidate.is_cpu() && !candidate.provider.has_limit() {
         warnings.push(format!(
-            "The model runs on the device '{}' and not on the one that was named. {}",
-            candidate.device,
-            reasons.join("; ")
+            "`gpuMemoryLimit` has no effect on the device '{}': only CUDA and TensorRT have a limit",
+            candidate.device
         ));
     }
     if let Runs::Graph(graph) = runs

@@ -78,11 +78,16 @@ impl Placement {
                 requested.as_str()
             )));
         }
+        if requested != Device::Auto {
+            // What is wrong with a variable that names ONNX Runtime is no fault of the device.
+            graph::check_runtime()?;
+        }
         let mut candidates = Vec::new();
         let mut passed_over = Vec::new();
         for Candidate { device, provider } in wanted(options) {
-            // The first that works is enough; what else could be tried is not.
-            if !candidates.is_empty() {
+            // The first that works is enough, and to start another one takes time. Who asks for any GPU gets the next one where the first
+            // refuses the model.
+            if !candidates.is_empty() && requested != Device::Gpu {
                 break;
             }
             let works = if options.engine == EngineOption::Encoder {

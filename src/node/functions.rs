@@ -11,6 +11,7 @@ use super::store::on_thread;
 use crate::error::{Error, Result};
 use crate::network::encoder::Level;
 use crate::network::graph;
+use crate::options::available_threads;
 use crate::similarity;
 
 /// Says where ONNX Runtime and its providers may be. The first call wins; nothing is opened or looked for yet.
@@ -25,7 +26,7 @@ pub fn device_variables() -> Vec<&'static str> {
     graph::VARIABLES.to_vec()
 }
 
-/// What the machine has to run graphs with, as JSON: `{features, gpus, providers, onnxruntime}`.
+/// What the machine has to run graphs with, as JSON: `{instructions, features, allowed, gpus, providers, onnxruntime}`.
 #[napi(catch_unwind, ts_return_type = "Promise<JsonOutcome>")]
 pub fn hardware(env: &Env) -> napi::Result<Object<'_>> {
     on_thread(env, || Ok(described(&graph::hardware())))
@@ -41,6 +42,7 @@ fn described(hardware: &graph::Hardware) -> serde_json::Value {
     json!({
         "instructions": Level::available().next().map(Level::as_str),
         "features": Level::features(),
+        "allowed": available_threads(),
         "gpus": hardware.gpus.iter().map(gpu).collect::<Vec<_>>(),
         "providers": hardware.providers.iter().map(provider).collect::<Vec<_>>(),
         "onnxruntime": {

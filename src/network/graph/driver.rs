@@ -53,7 +53,12 @@ pub(super) fn present() -> Result<(), String> {
         return Err("NVIDIA has no driver for macOS".into());
     }
     // Not closed again: a driver does not like it, and it is wanted next.
-    open(DRIVER).map(std::mem::forget)
+    open(DRIVER).map(std::mem::forget).map_err(|error| {
+        let is_missing =
+            error.contains("No such file") || error.contains("not be found") || error.contains("not found");
+        let what = if is_missing { "is not there" } else { "cannot be opened" };
+        format!("NVIDIA's driver {what} ({error})")
+    })
 }
 
 /// NVIDIA's GPUs, in the order of NVML.
@@ -137,7 +142,7 @@ pub(super) fn cuda_memory(runtime: &str, device: u32) -> Result<(u64, u64), Stri
     // SAFETY: the signatures are those of cuda_runtime_api.h for these names; both pointers are to variables that live through the call;
     // the text of an error is static.
     let said = unsafe {
-        let missing = |error: libloading::Error| error.to_string();
+        let missing = |error: libloading::Error| said(&error);
         let set_device: Symbol<'_, SetDevice> = library.get(b"cudaSetDevice\0").map_err(missing)?;
         let memory: Symbol<'_, MemGetInfo> = library.get(b"cudaMemGetInfo\0").map_err(missing)?;
         let text: Symbol<'_, ErrorText> = library.get(b"cudaGetErrorString\0").map_err(missing)?;

@@ -49,7 +49,19 @@ pub fn runtime_version() -> String {
 /// The ONNX Runtime of the process, opened or not, and why others were not taken. Chosen once: what is installed later counts from the
 /// next start on.
 pub(super) fn runtime() -> Result<&'static (Runtime, Vec<String>)> {
-    RUNTIME.get_or_try_init(|| runtime::choose(runtime::surroundings()?, driver::present().is_ok()))
+    RUNTIME.get_or_try_init(|| {
+        let (candidates, mut notes) = runtime::candidates(runtime::surroundings()?, driver::present().is_ok())?;
+        let last = candidates.len().saturating_sub(1);
+        for (number, candidate) in candidates.into_iter().enumerate() {
+            // One that was merely found and cannot be opened must not take the graphs of the CPU along. The last one was named or shipped:
+            // what is wrong with it is said when it is opened.
+            match if number == last { Ok(()) } else { version_that_serves(&candidate.library).map(drop) } {
+                Ok(()) => return Ok((candidate, notes)),
+                Err(error) => notes.push(format!("{} ({}): {error}", candidate.library.display(), candidate.place)),
+            }
+        }
+        Err(Error::Internal("there was no ONNX Runtime to choose from".into()))
+    })
 }
 
 /// The process's environment. A failure is tried again on the next call.
@@ -67,9 +79,7 @@ fn make() -> Result<Environment> {
             library.display()
         )));
     }
-    check_digest(library)?;
-    let version = version_of(library).map_err(|error| unopened(library, error))?;
-    check_version(library, &version)?;
+    let version = version_that_serves(library)?;
     let builder = ort::init_from(library).map_err(|error| unopened(library, error.to_string().into()))?;
     VERSION.get_or_init(|| version);
     builder
@@ -81,14 +91,26 @@ fn make() -> Result<Environment> {
         .inspect(|environment| environment.set_log_level(wanted_level().unwrap_or(LogLevel::Error)))
 }
 
+/// The version of a library that is whole, can be opened and is new enough.
+fn version_that_serves(library: &Path) -> Result<String> {
+    check_digest(library)?;
+    if !runtime::is_whole(library) {
+        let message = format!("{} is damaged: the file is cut. Install or add it again", library.display());
+        return Err(Error::Runtime { message, source: None });
+    }
+    let version = version_of(library).map_err(|error| unopened(library, error))?;
+    check_version(library, &version)?;
+    Ok(version)
+}
+
 /// The least level of messages that the user wants to see, by `VECRANK_LOG`: `error`, `warning`, `info` or `verbose`.
 fn wanted_level() -> Option<LogLevel> {
     match runtime::surroundings().ok()?.variable("VECRANK_LOG")? {
         "error" => Some(LogLevel::Error),
         "warn" | "warning" => Some(LogLevel::Warning),
         "info" => Some(LogLevel::Info),
-        "verbose" | "debug" => Some(LogLevel::Verbose),
-        _ => None,
+        // An unknown word was meant to show something.
+        _ => Some(LogLevel::Verbose),
     }
 }
 
@@ -132,7 +154,7 @@ fn version_of(library: &Path) -> std::result::Result<String, Source> {
 fn unopened(library: &Path, error: Source) -> Error {
     let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     let message = format!(
-        "ONNX Runtime could not be opened from {}: {reason}. Reinstall vecrank, or set VECRANK_ONNXRUNTIME to the absolute \
+        "ONNX Runtime could not be opened from {}: {reason}. Install it again, or set VECRANK_ONNXRUNTIME to the absolute \
          path of ONNX Runtime's library, version 1.{} or newer",
         library.display(),
         ort::MINOR_VERSION

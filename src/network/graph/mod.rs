@@ -97,6 +97,14 @@ impl OutputKind {
     }
 }
 
+/// Whether the ONNX Runtime that the user named is one.
+///
+/// # Errors
+/// [`Error::Runtime`] where it is not there.
+pub(super) fn check_runtime() -> Result<()> {
+    environment::runtime().map(drop)
+}
+
 impl Graph {
     /// Opens the graph.
     ///

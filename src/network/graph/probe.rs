@@ -35,8 +35,10 @@ pub(in crate::network) fn works(provider: &dyn Provider) -> Result<(), String> {
 
 fn run(provider: &dyn Provider) -> Result<(), String> {
     let environment = environment::get().map_err(|error| error.to_string())?;
-    let said =
-        |error: ort::Error| format!("{} does not run a graph of two nodes: {}", provider.name(), error.message());
+    let said = |error: ort::Error| {
+        let words = error.message().trim_end_matches(['.', '\n', ' ']).to_owned();
+        format!("{} does not run a graph of two nodes: {words}", provider.name())
+    };
     let mut session = session::builder(environment, provider, None)
         .and_then(|mut builder| builder.commit_from_memory(&graph()))
         .map_err(said)?;

@@ -45,14 +45,17 @@ impl Cuda {
 
 /// What CUDA's providers need, for a device of them.
 pub(super) fn ready(device: Device, provider: &str) -> Result<(), String> {
-    driver::present()
-        .map_err(|error| format!("NVIDIA's driver is not there ({error}). Install it, or use another device"))?;
-    runtime_has(device).map_err(|reason| {
-        format!(
-            "{reason}. Install one with it: `npm install vecrank-cuda-linux-x64`, or `npx vecrank runtime add` with the wheel of \
-             onnxruntime-gpu, or set VECRANK_ORT_DIR to a folder with its libraries; then start the program again"
-        )
-    })?;
+    driver::present().map_err(|error| format!("{error}. Install it, or use another device"))?;
+    let package = match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => "`npm install vecrank-cuda-linux-x64`, or ",
+        ("windows", "x86_64") => "`npm install vecrank-cuda-win32-x64`, or ",
+        _ => "",
+    };
+    let advice = format!(
+        "Install one with it: {package}`npx vecrank runtime add` with the wheel of onnxruntime-gpu, or set VECRANK_ORT_DIR to a folder \
+         with its libraries"
+    );
+    runtime_has(device, &advice)?;
     let (runtime, _) = environment::runtime().map_err(|error| error.to_string())?;
     let surroundings = surroundings().map_err(|error| error.to_string())?;
     cuda::preload(&runtime.folder().join(library_name(provider)), surroundings)
@@ -105,6 +108,10 @@ impl Provider for Cuda {
             provider = provider.with_memory_limit(usize::try_from(self.limit()).unwrap_or(usize::MAX));
         }
         Ok(builder.with_execution_providers([provider.build().error_on_failure()])?)
+    }
+
+    fn has_limit(&self) -> bool {
+        true
     }
 
     fn memory(&self, session: &Session) -> Option<DeviceMemory> {

@@ -27,12 +27,8 @@ impl Provider for DirectMl {
         if !cfg!(windows) {
             return Err("DirectML is a part of Windows. Use another device".into());
         }
-        runtime_has(Device::Dml).map_err(|reason| {
-            format!(
-                "{reason}. Add one with it: `npx vecrank runtime add` with the wheel of onnxruntime-directml or the package \
-                 Microsoft.ML.OnnxRuntime.DirectML; then start the program again"
-            )
-        })
+        let advice = "Add one with it: `npx vecrank runtime add` with the tarball of onnxruntime-node or the wheel of onnxruntime-directml";
+        runtime_has(Device::Dml, advice)
     }
 
     fn register(&self, builder: SessionBuilder, _: Option<DType>) -> ort::Result<SessionBuilder> {

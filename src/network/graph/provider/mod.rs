@@ -47,6 +47,11 @@ pub(in crate::network) trait Provider: Debug + Send + Sync {
         false
     }
 
+    /// Whether `gpuMemoryLimit` bounds it.
+    fn has_limit(&self) -> bool {
+        false
+    }
+
     /// Whether it computes fp16 as fast as the reference would: `dtype: 'auto'` takes it there.
     fn prefers_half(&self) -> bool {
         true
@@ -115,14 +120,18 @@ pub(in crate::network) fn plugin(plugin: Plugin, options: &LoadOptions) -> Arc<d
     Arc::new(plugin::PluginProvider::new(plugin, options))
 }
 
-/// Whether the ONNX Runtime that the process has or would open was built with a provider, by the files beside it.
-fn runtime_has(device: Device) -> Result<(), String> {
+/// Whether the ONNX Runtime that the process has or would open was built with a provider, by the files beside it. `advice` says how one
+/// with it is installed.
+fn runtime_has(device: Device, advice: &str) -> Result<(), String> {
     let (runtime, notes) = environment::runtime().map_err(|error| error.to_string())?;
     if runtime.devices.contains(&device) {
         return Ok(());
     }
     let notes = if notes.is_empty() { String::new() } else { format!(". Passed over: {}", notes.join("; ")) };
-    Err(format!("ONNX Runtime from {} ({}) has no provider for it{notes}", runtime.place, runtime.library.display()))
+    let (place, library) = (&runtime.place, runtime.library.display());
+    Err(format!(
+        "ONNX Runtime from {place} ({library}) has no provider for it{notes}. {advice}; then start the program again"
+    ))
 }
 
 /// A folder for files that can be made again; `None` where there is none.

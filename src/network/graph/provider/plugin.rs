@@ -3,6 +3,7 @@
 //! A library is registered once in the process and stays; it brings devices, and a session gets one of them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -13,11 +14,11 @@ use ort::session::builder::SessionBuilder;
 use super::{Provider, RunTokens};
 use crate::error::shown;
 use crate::network::graph::environment;
-use crate::network::graph::runtime::{added_plugin, surroundings};
+use crate::network::graph::runtime::{added_plugin, is_whole, surroundings};
 use crate::options::{DType, Device, LoadOptions, Plugin};
 
-/// Libraries that are registered, with the names of the providers that they brought.
-static REGISTERED: Mutex<BTreeMap<PathBuf, Vec<String>>> = Mutex::new(BTreeMap::new());
+/// Libraries that are registered, with the places of their devices among all of the environment.
+static REGISTERED: Mutex<BTreeMap<PathBuf, Range<usize>>> = Mutex::new(BTreeMap::new());
 
 #[derive(Debug)]
 pub(super) struct PluginProvider {
@@ -69,38 +70,47 @@ impl PluginProvider {
     fn choose(&self) -> Result<Chosen, String> {
         let library = self.found()?;
         let environment = environment::get().map_err(|error| error.to_string())?;
+        if !is_whole(&library) {
+            return Err(format!("its library {} is damaged: the file is cut. Add it again", library.display()));
+        }
         let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
         if !registered.contains_key(&library) {
-            let before: Vec<String> =
-                environment.devices().filter_map(|device| Some(device.ep().ok()?.to_owned())).collect();
+            let before = environment.devices().count();
             let name = format!("vecrank.{}", registered.len());
-            environment
-                .register_ep_library(name, &library)
-                .map_err(|error| format!("ONNX Runtime does not take {}: {}", library.display(), error.message()))?;
-            let new = environment.devices().filter_map(|device| Some(device.ep().ok()?.to_owned()));
-            let mut new: Vec<String> = new.filter(|name| !before.contains(name)).collect();
-            new.dedup();
-            registered.insert(library.clone(), new);
+            environment.register_ep_library(name, &library).map_err(|error| {
+                let said = error.message().trim_end_matches(['.', '\n']);
+                format!(
+                    "ONNX Runtime does not take {} as a provider: {said}. Name the library of a plugin",
+                    library.display()
+                )
+            })?;
+            registered.insert(library.clone(), before..environment.devices().count());
         }
-        let names = registered.get(&library).cloned().unwrap_or_default();
+        let own = registered.get(&library).cloned().unwrap_or_default();
         drop(registered);
-        // Of several names the plain one: OpenVINO's other one stands for its own automatic choice.
-        let Some(provider) = names.iter().min_by_key(|name| name.len()) else {
-            return Err(format!("{} is there, but it found no device that it can use", library.display()));
-        };
-        let mut devices: Vec<(usize, DeviceType)> = environment
+        let named = |device: &ort::device::Device<'_>| device.ep().map(str::to_owned).unwrap_or_default();
+        let devices: Vec<(usize, String, DeviceType)> = environment
             .devices()
             .enumerate()
-            .filter(|(_, device)| device.ep().is_ok_and(|name| name == provider))
-            .map(|(at, device)| (at, device.hardware_device().ty()))
+            .filter(|(at, _)| own.contains(at))
+            .map(|(at, device)| (at, named(&device), device.hardware_device().ty()))
             .collect();
+        // Of several names the plain one: OpenVINO's other one stands for its own automatic choice.
+        let Some(provider) = devices.iter().map(|(_, name, _)| name).min_by_key(|name| name.len()).cloned() else {
+            return Err(format!(
+                "{} is there, but it found no device that it can use. Its GPU, or the driver of that, is missing",
+                library.display()
+            ));
+        };
+        let mut devices: Vec<(usize, DeviceType)> =
+            devices.iter().filter(|(_, name, _)| *name == provider).map(|(at, _, kind)| (*at, *kind)).collect();
         devices.sort_by_key(|(at, kind)| (rank(*kind), *at));
         let wanted = self.device_id.unwrap_or(0) as usize;
         let &(at, kind) = devices.get(wanted).ok_or_else(|| {
             let found: Vec<_> = devices.iter().map(|(_, kind)| word(*kind)).collect();
             format!("it has no device {wanted}: it found {} ({})", devices.len(), found.join(", "))
         })?;
-        Ok(Chosen { provider: provider.clone(), at, kind })
+        Ok(Chosen { provider, at, kind })
     }
 
     fn chosen(&self) -> Result<&Chosen, String> {

@@ -56,6 +56,10 @@ impl Provider for TensorRt {
         RunTokens::Fixed(4096)
     }
 
+    fn has_limit(&self) -> bool {
+        true
+    }
+
     fn memory(&self, session: &Session) -> Option<DeviceMemory> {
         self.cuda.memory(session)
     }

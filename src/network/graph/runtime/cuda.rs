@@ -22,7 +22,12 @@ struct Missing {
 /// What is missing, in words.
 pub(in crate::network::graph) fn preload(provider: &Path, surroundings: &Surroundings) -> Result<(), String> {
     // Windows' loader looks beside the library and into PATH; what it does not find ONNX Runtime reports.
-    let Some(needed) = elf::needed(provider) else { return Ok(()) };
+    if cfg!(windows) {
+        return Ok(());
+    }
+    let damaged =
+        || format!("{} is damaged: it is cut, or no library at all. Install or add it again", provider.display());
+    let needed = elf::needed(provider).filter(|_| elf::is_whole(provider)).ok_or_else(damaged)?;
     let folders = folders(provider, surroundings);
     let mut left: Vec<String> = needed.into_iter().filter(|name| !opens(Path::new(name))).collect();
     // A library may need another of the list: rounds, as long as one helps.
@@ -46,7 +51,14 @@ pub(in crate::network::graph) fn runtime_of(provider: &Path) -> Option<String> {
 }
 
 fn opens(library: &Path) -> bool {
-    ort::util::preload_dylib(library).is_ok()
+    opened(library).is_ok()
+}
+
+fn opened(library: &Path) -> Result<(), String> {
+    if !elf::is_whole(library) {
+        return Err(format!("{}: the file is cut", library.display()));
+    }
+    ort::util::preload_dylib(library).map_err(|error| said(&error))
 }
 
 fn places_of(folders: &[PathBuf], name: &str) -> Vec<PathBuf> {
@@ -55,7 +67,7 @@ fn places_of(folders: &[PathBuf], name: &str) -> Vec<PathBuf> {
 
 fn look(folders: &[PathBuf], name: &str) -> Missing {
     let found = places_of(folders, name).into_iter().next();
-    let broken = found.and_then(|path| ort::util::preload_dylib(path).err().map(|error| said(&error)));
+    let broken = found.and_then(|path| opened(&path).err());
     let (stem, version) = stem_and_version(name);
     let is_other = |other: &str| {
         let (other_stem, other_version) = stem_and_version(other);
@@ -74,6 +86,22 @@ fn stem_and_version(name: &str) -> (&str, &str) {
     (stem, version.trim_start_matches('.').split('.').next().unwrap_or(""))
 }
 
+fn advice_for(library: &str) -> &'static str {
+    match library {
+        _ if library.starts_with("libcuda.") => "Install NVIDIA's driver",
+        _ if library.starts_with("libnvinfer") || library.starts_with("libnvonnxparser") => {
+            "Install TensorRT of that version, or use `device: 'cuda'`"
+        }
+        _ if library.starts_with("libcudnn") => {
+            "Install cuDNN of that version (the system's package, or `pip install nvidia-cudnn-cu13` in an active environment)"
+        }
+        _ => {
+            "Install CUDA of that version (the system's package, or `pip install nvidia-cuda-runtime nvidia-cublas nvidia-curand \
+             nvidia-cufft` in an active environment), or set CUDA_PATH to its folder"
+        }
+    }
+}
+
 fn explained(provider: &Path, missing: &[Missing], folders: &[PathBuf]) -> String {
     let parts: Vec<String> = missing
         .iter()
@@ -90,24 +118,14 @@ fn explained(provider: &Path, missing: &[Missing], folders: &[PathBuf]) -> Strin
             (None, None) => format!("{name} is missing"),
         })
         .collect();
-    let advice = match missing.first().map(|first| first.name.as_str()) {
-        Some(name) if name.starts_with("libcuda.") => "Install NVIDIA's driver",
-        Some(name) if name.starts_with("libnvinfer") || name.starts_with("libnvonnxparser") => {
-            "Install TensorRT of that version, or use `device: 'cuda'`"
-        }
-        Some(name) if name.starts_with("libcudnn") => {
-            "Install cuDNN of that version (the system's package, or `pip install nvidia-cudnn-cu13` in an active environment)"
-        }
-        _ => {
-            "Install CUDA of that version (the system's package, `pip install nvidia-cublas nvidia-cuda-runtime nvidia-curand` in an \
-             active environment), or set CUDA_PATH to its folder"
-        }
-    };
+    let mut advice: Vec<&str> = missing.iter().map(|missing| advice_for(&missing.name)).collect();
+    advice.dedup();
+    let advice = advice.join(". ");
     let name = provider.file_name().unwrap_or_default().to_string_lossy();
     let looked: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
     let looked = if looked.is_empty() { "no folder of CUDA".into() } else { looked.join(", ") };
     format!(
-        "{name} needs libraries that were not found: {}. {advice}. Looked at the system's libraries and {looked}",
+        "{name} needs libraries that cannot be used: {}. {advice}. Looked at the system's libraries and {looked}",
         parts.join("; ")
     )
 }
@@ -122,7 +140,8 @@ fn folders(provider: &Path, surroundings: &Surroundings) -> Vec<PathBuf> {
     let mut usual: Vec<PathBuf> = usual.filter(is_cuda).collect();
     usual.sort();
     for folder in named.chain(usual.into_iter().rev()) {
-        found.extend(["lib64", "lib", "targets/x86_64-linux/lib", ""].map(|inside| folder.join(inside)));
+        found.extend(["lib64", "lib", "targets/x86_64-linux/lib"].map(|inside| folder.join(inside)));
+        found.push(folder);
     }
     // The wheels `nvidia-*`: nvidia/cublas/lib of CUDA 12, nvidia/cu13/lib of CUDA 13.
     for python in places::python_folders(surroundings) {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use once_cell::sync::OnceCell;
 
+pub(super) use self::elf::is_whole;
 pub(super) use self::places::added_plugin;
 
 use crate::error::{Error, Result};
@@ -80,22 +81,23 @@ impl Runtime {
     }
 }
 
-/// The ONNX Runtime to open, and why others were not taken. `has_nvidia` says whether there is a driver that a CUDA build could use.
+/// Those that could be opened, the best first, and why others were not taken. `has_nvidia` says whether there is a driver that a CUDA build
+/// could use. The last one was shipped with the package; there is only one where the user has named it.
 ///
 /// # Errors
 /// [`Error::Runtime`] where `VECRANK_ORT_DIR` names a folder without one.
-pub(super) fn choose(surroundings: &Surroundings, has_nvidia: bool) -> Result<(Runtime, Vec<String>)> {
-    let shipped = Runtime {
+pub(super) fn candidates(surroundings: &Surroundings, has_nvidia: bool) -> Result<(Vec<Runtime>, Vec<String>)> {
+    let given = |place: &str| Runtime {
         library: surroundings.library.clone(),
         devices: places::devices_of(surroundings.library.parent().unwrap_or(Path::new("/"))),
-        place: if surroundings.is_chosen { "VECRANK_ONNXRUNTIME" } else { "the package" }.into(),
+        place: place.into(),
     };
     let mut notes = Vec::new();
     if surroundings.is_chosen {
-        return Ok((shipped, notes));
+        return Ok((vec![given("VECRANK_ONNXRUNTIME")], notes));
     }
     if let Some(folder) = surroundings.variable("VECRANK_ORT_DIR") {
-        return places::named(Path::new(folder)).map(|runtime| (runtime, notes));
+        return places::named(Path::new(folder)).map(|runtime| (vec![runtime], notes));
     }
     let is_of_use = |runtime: &Runtime| {
         let of_nvidia = [Device::Cuda, Device::TensorRt];
@@ -103,6 +105,6 @@ pub(super) fn choose(surroundings: &Surroundings, has_nvidia: bool) -> Result<(R
     };
     // The places are read only where something in them could be used: what a server without a GPU starts with stays what it was.
     let found = if has_nvidia || cfg!(windows) { places::all(surroundings, &mut notes) } else { Vec::new() };
-    let chosen = found.into_iter().find(is_of_use).unwrap_or(shipped);
-    Ok((chosen, notes))
+    let candidates = found.into_iter().filter(is_of_use).chain([given("the package")]).collect();
+    Ok((candidates, notes))
 }

@@ -49,8 +49,20 @@ pub(super) fn all(surroundings: &Surroundings, notes: &mut Vec<String>) -> Vec<R
 
 /// A folder with a `runtime.json`, as `vecrank runtime add` and the packages with CUDA have it.
 fn described(folder: &Path, place: &str, notes: &mut Vec<String>) -> Option<Runtime> {
-    let text = std::fs::read_to_string(folder.join("runtime.json")).ok()?;
-    let description: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let text = std::fs::read_to_string(folder.join("runtime.json"));
+    let description = text
+        .map_err(|error| error.to_string())
+        .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).map_err(|error| error.to_string()));
+    let description = match description {
+        Ok(description) => description,
+        Err(error) => {
+            notes.push(format!(
+                "{} ({place}) is damaged: runtime.json cannot be read ({error}). Add it again",
+                folder.display()
+            ));
+            return None;
+        }
+    };
     let word = |key: &str| description.get(key).and_then(|value| value.as_str()).unwrap_or_default();
     if word("kind") != "onnxruntime" {
         return None;
@@ -134,7 +146,7 @@ pub(super) fn devices_of(folder: &Path) -> Vec<Device> {
     files.into_iter().filter_map(|(device, names)| has(names).then_some(device)).collect()
 }
 
-/// The folders inside one, those whose names sort last first: the newest version of a name counts.
+/// The folders inside one, by name, and the newest version of a name first.
 fn newest_first(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut folders: Vec<PathBuf> = entries
@@ -145,9 +157,9 @@ fn newest_first(folder: &Path) -> Vec<PathBuf> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (stem, version) = name.rsplit_once('-').unwrap_or((&name, ""));
         let numbers: Vec<u64> = version.split('.').map(|number| number.parse().unwrap_or(0)).collect();
-        (stem.to_owned(), numbers)
+        (stem.to_owned(), std::cmp::Reverse(numbers))
     };
-    folders.sort_by_key(|folder| std::cmp::Reverse(key(folder)));
+    folders.sort_by_key(key);
     folders
 }
 
@@ -198,7 +210,7 @@ fn system_folders() -> impl Iterator<Item = &'static Path> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::choose;
+    use super::super::candidates;
     use super::*;
 
     struct Scratch(PathBuf);
@@ -231,6 +243,11 @@ mod tests {
 
     fn surroundings(shipped: PathBuf) -> Surroundings {
         Surroundings { library: shipped, ..Surroundings::default() }
+    }
+
+    /// The one that would be opened, and the notes.
+    fn choose(around: &Surroundings, nvidia: bool) -> Result<(Runtime, Vec<String>)> {
+        candidates(around, nvidia).map(|(found, notes)| (found.into_iter().next().expect("one at least"), notes))
     }
 
     #[test]
