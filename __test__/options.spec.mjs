@@ -112,9 +112,19 @@ test('options of a later version are refused, not ignored', async () => {
 })
 
 test('options of devices', async () => {
-  // Of no effect on the CPU, and no fault there.
-  const given = { device: 'cpu', fallback: true, deviceId: 0, gpuMemoryLimit: 1, providers: [] }
-  const info = await new Embedder(model, given).info()
+  // What has no effect on a device that is named is refused; where the device is chosen, it is for those that it is for.
+  const info = await new Embedder(model, { device: 'cpu', fallback: true, providers: [] }).info()
+  const plugin = { name: 'openvino', path: 'a.so' }
+  const refused = [
+    [{ device: 'cpu', deviceId: 0 }, /deviceId/],
+    [{ device: 'cpu', gpuMemoryLimit: 1 }, /gpuMemoryLimit/],
+    [{ device: 'dml', gpuMemoryLimit: 1 }, /gpuMemoryLimit/],
+    [{ device: 'cpu', providers: [plugin] }, /providers\[0\]\.name/],
+    [{ device: 'cuda', providers: [plugin] }, /providers\[0\]\.name/],
+  ]
+  for (const [options, named] of refused) assert.throws(() => new Embedder(model, options), bad(named))
+  const chosen = await new Embedder(model, { deviceId: 0, gpuMemoryLimit: 2 ** 30 }).info()
+  assert.ok(['cpu', 'cuda', 'dml'].includes(chosen.device))
   assert.deepEqual([info.requested, info.device, info.passedOver, info.deviceMemory], ['cpu', 'cpu', [], null])
   await assert.rejects(new Embedder(model, { device: 'cuda', engine: 'encoder' }).load(), bad(/'auto' or 'cpu' for `device`/))
 

@@ -3,6 +3,7 @@
 //   node scripts/check.mjs           everything
 //   node scripts/check.mjs test      the tests: addon, Rust, types, Node, models from the Hub, hf-hub beside us
 //   node scripts/check.mjs lint      format, generated files, clippy, other systems, examples
+//   node scripts/check.mjs providers plugin execution providers, downloaded and run: npm run test:providers
 //   node scripts/check.mjs pack      the packed packages, installed by several package managers: npm run test:pack
 //   node scripts/check.mjs e2e       the packed packages in Next.js, a browser and other hosts: npm run test:e2e
 //   node scripts/check.mjs wine      the specs on Windows as Wine imitates it; only when it is named: npm run test:wine
@@ -78,6 +79,12 @@ const stages = [
     name: 'clippy',
     groups: ['lint'],
     commands: () => [['cargo', 'clippy', '--release', '--locked', '--all-targets', '--', '-D', 'warnings']],
+  },
+  {
+    name: 'providers',
+    groups: [],
+    // Plugin execution providers, for real: 59 MB of wheels the first time, and forty seconds.
+    commands: () => [[node, '--test', '--test-concurrency=1', '--test-reporter=spec', ...filesIn('__test__/providers', spec)]],
   },
   // What only Windows and macOS compile: no other stage sees it.
   { name: 'cross', groups: ['lint'], commands: () => [[node, 'scripts/cross.mjs']] },

@@ -116,6 +116,7 @@ test('the root package holds the face, its documents and licences, and every fil
       'LICENSE-APACHE',
       'LICENSE-MIT',
       'README.md',
+      'docs/devices-windows.md',
       'docs/devices.md',
       'docs/doctor.md',
       'docs/hosts.md',

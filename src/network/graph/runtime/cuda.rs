@@ -16,6 +16,9 @@ struct Missing {
     broken: Option<String>,
 }
 
+/// Libraries that providers open when an operator needs them.
+const LATER: [&str; 3] = ["libcudnn.so.9", "libnvrtc.so.13", "libcufft.so.12"];
+
 /// Opens what `provider` needs. Libraries stay open: the provider finds them by their names.
 ///
 /// # Errors
@@ -35,6 +38,10 @@ pub(in crate::network::graph) fn preload(provider: &Path, surroundings: &Surroun
         let before = left.len();
         left.retain(|name| !places_of(&folders, name).iter().any(|path| opens(path)));
         if left.is_empty() {
+            // What an operator may open later by its name alone: found here now, or perhaps not needed.
+            for name in LATER.iter().filter(|name| !opens(Path::new(name))) {
+                let _ = places_of(&folders, name).iter().any(|path| opens(path));
+            }
             return Ok(());
         }
         if left.len() == before {
