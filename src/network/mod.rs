@@ -2,6 +2,7 @@
 
 pub mod encoder;
 pub mod graph;
+mod loading;
 mod placement;
 mod rows;
 
@@ -13,12 +14,10 @@ use ndarray::{ArrayView2, s};
 use self::encoder::Encoder;
 pub use self::encoder::{Gang, Team};
 use self::graph::{DeviceMemory, Graph};
-use self::placement::Candidate;
 pub use self::placement::{PassedOver, Placement};
-use crate::error::{Error, Result};
-use crate::files::{ModelFolder, Object};
-use crate::options::{Device, LoadOptions};
-use crate::spec::{Choice, EngineKind, ModelSpec, NetworkFile};
+use crate::error::Result;
+use crate::options::Device;
+use crate::spec::{EngineKind, NetworkFile};
 use crate::tokenizer::TokenRow;
 
 /// A loaded network.
@@ -78,96 +77,6 @@ impl TokenVectors<'_> {
 }
 
 impl Network {
-    /// Opens the model's network: the first of the choices that is understood, on the first device that takes it.
-    ///
-    /// # Errors
-    /// Those of fetching files, of [`Graph`] and of [`Encoder`]; [`Error::ModelUnsupported`] where the encoder alone could take the
-    /// model and does not understand it.
-    pub fn load(folder: &ModelFolder, spec: &ModelSpec, options: &LoadOptions, placement: Placement) -> Result<Self> {
-        let Placement { requested, candidates, mut passed_over, named } = placement;
-        let mut reasons = Vec::new();
-        for (number, candidate) in candidates.iter().enumerate() {
-            let mut choices = spec.choices.iter().filter(|choice| choice.place == number).peekable();
-            let is_last = number + 1 == candidates.len();
-            let loaded = if choices.peek().is_none() && !is_last {
-                Err(Error::ModelUnsupported("the model has no ONNX file of that dtype".into()))
-            } else {
-                Network::on(folder, spec, options, candidate, &mut choices, &mut reasons)
-            };
-            let reason = match loaded {
-                // Work on a device's lesser part: the CPU does the rest, with copies between both.
-                Ok((_, Runs::Graph(graph))) if !is_last && takes_little(&graph) => of_nodes(&graph),
-                Ok((file, runs)) => {
-                    let warnings = warnings(options, candidate, &runs, &passed_over, &named);
-                    let device = candidate.device.clone();
-                    return Ok(Network { file, runs, device, requested, passed_over, warnings });
-                }
-                Err(error) if is_last || error.is_cancelled() => return Err(error),
-                Err(error) => std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": "),
-            };
-            passed_over.push(PassedOver { device: candidate.device.clone(), reason });
-        }
-        Err(Error::Internal("there was no device to try".into()))
-    }
-
-    /// What the model's files say, as both engines read them.
-    ///
-    /// # Errors
-    /// Those of [`ModelSpec::read`].
-    pub fn spec(folder: &ModelFolder, options: &LoadOptions, placement: &Placement) -> Result<ModelSpec> {
-        let refuses = |config: &Object| encoder::refuses(config, options.product);
-        ModelSpec::read(folder, options, &refuses, &placement.places())
-    }
-
-    /// Brings the files that a load on the CPU would read, and opens no graph.
-    ///
-    /// # Errors
-    /// Those of [`Network::load`], but for those of the graph.
-    pub fn fetch(folder: &ModelFolder, spec: &ModelSpec) -> Result<()> {
-        Network::first_understood(folder, spec, &mut spec.choices.iter(), &mut Vec::new()).map(drop)
-    }
-
-    /// Opens the network on one device.
-    fn on(
-        folder: &ModelFolder,
-        spec: &ModelSpec,
-        options: &LoadOptions,
-        candidate: &Candidate,
-        choices: &mut dyn Iterator<Item = &Choice>,
-        reasons: &mut Vec<String>,
-    ) -> Result<(NetworkFile, Runs)> {
-        let (file, encoder) = Network::first_understood(folder, spec, choices, reasons)?;
-        let runs = match encoder {
-            Some(encoder) => Runs::Encoder(Box::new(encoder)),
-            None => Runs::Graph(Box::new(Graph::load(spec, &file, options.product, candidate.provider.clone())?)),
-        };
-        Ok((file, runs))
-    }
-
-    /// The file of the first choice that is understood, and the encoder where it is one for the encoder. ONNX Runtime is not asked.
-    fn first_understood(
-        folder: &ModelFolder,
-        spec: &ModelSpec,
-        choices: &mut dyn Iterator<Item = &Choice>,
-        reasons: &mut Vec<String>,
-    ) -> Result<(NetworkFile, Option<Encoder>)> {
-        for choice in choices {
-            let file = choice.fetch(folder)?;
-            match choice.engine {
-                EngineKind::Graph => return Ok((file, None)),
-                EngineKind::Encoder => match Encoder::load(spec, &file)? {
-                    Ok(encoder) => return Ok((file, Some(encoder))),
-                    Err(reason) => reasons.push(reason),
-                },
-            }
-        }
-        Err(Error::ModelUnsupported(format!(
-            "{}, which the encoder does not know. A model with an ONNX file can be run with `engine: 'graph'`: export one with \
-             `optimum-cli export onnx`",
-            reasons.join("; ")
-        )))
-    }
-
     /// The name of the device that runs it.
     #[must_use]
     pub fn device(&self) -> &str {
@@ -318,49 +227,4 @@ impl Network {
             Runs::Encoder(encoder) => encoder.run(rows, gang, read),
         }
     }
-}
-
-/// Whether less than half of a graph is on its device.
-fn takes_little(graph: &Graph) -> bool {
-    let (taken, all) = graph.nodes_on_device();
-    taken * 2 < all
-}
-
-fn of_nodes(graph: &Graph) -> String {
-    let (taken, all) = graph.nodes_on_device();
-    format!("it takes {taken} of the graph's {all} nodes, and the CPU would run the others")
-}
-
-/// What the user should read: that another device runs the model than the one that was named, or that the device does little of it.
-fn warnings(
-    options: &LoadOptions,
-    candidate: &Candidate,
-    runs: &Runs,
-    passed_over: &[PassedOver],
-    named: &[String],
-) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let missed: Vec<_> = passed_over.iter().filter(|passed| named.contains(&passed.device)).collect();
-    if !missed.is_empty() {
-        let reasons: Vec<_> = missed.iter().map(|passed| format!("{}: {}", passed.device, passed.reason)).collect();
-        let device =
-            if candidate.is_cpu() { "the CPU".to_owned() } else { format!("the device '{}'", candidate.device) };
-        warnings.push(format!("The model runs on {device}, not on the device that was named. {}", reasons.join("; ")));
-    }
-    if options.gpu_memory_limit.is_some() && !candidate.is_cpu() && !candidate.provider.has_limit() {
-        warnings.push(format!(
-            "`gpuMemoryLimit` has no effect on the device '{}': only CUDA and TensorRT have a limit",
-            candidate.device
-        ));
-    }
-    if let Runs::Graph(graph) = runs
-        && takes_little(graph)
-    {
-        warnings.push(format!(
-            "The device '{}' is in use, but {}. Another file of the model may suit it better; so may the CPU",
-            candidate.device,
-            of_nodes(graph)
-        ));
-    }
-    warnings
 }

@@ -1,8 +1,11 @@
 //! How many tokens a run has at most. On a CPU that is a fixed number; on other devices it is measured when the model is loaded, and
 //! becomes smaller for good where a run does not fit into the device's memory.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use crate::error::{Error, Result};
 
 /// The least that is tried first, and the most that is tried at all.
 const TRIED: std::ops::RangeInclusive<usize> = 512..=65_536;
@@ -31,6 +34,30 @@ impl Budget {
         self.tokens.fetch_min((tokens / 2).max(1), Ordering::Relaxed);
     }
 
+    /// Runs `rows` rows, in halves for as long as memory is not enough: the outputs of the parts, in order. `tokens` says how many a part has.
+    pub fn fitting<T>(
+        &self,
+        rows: usize,
+        tokens: impl Fn(&Range<usize>) -> usize,
+        run: &dyn Fn(Range<usize>) -> Result<T>,
+    ) -> Result<Vec<(Range<usize>, T)>> {
+        let mut done = Vec::new();
+        let whole = 0..rows;
+        let mut left = vec![whole];
+        while let Some(part) = left.pop() {
+            match run(part.clone()) {
+                Ok(output) => done.push((part, output)),
+                Err(error) if part.len() > 1 && is_of_memory(&error) => {
+                    self.shrink_below(tokens(&part));
+                    let middle = part.start + part.len() / 2;
+                    left.extend([middle..part.end, part.start..middle]);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
     /// Doubles the tokens of a run for as long as each costs less by it. `run` runs so many tokens and says how long that took, or
     /// nothing where they do not fit.
     pub fn measure(&self, mut run: impl FnMut(usize) -> Option<Duration>) {
@@ -55,7 +82,7 @@ impl Budget {
 }
 
 /// Whether a failure says that memory was not enough, in the words of ONNX Runtime's arena, CUDA, cuBLAS, DirectML and WebGPU.
-pub(super) fn is_of_memory(message: &str) -> bool {
+pub(super) fn is_of_memory(error: &Error) -> bool {
     let words = [
         "Failed to allocate memory",
         "Available memory of",
@@ -67,7 +94,7 @@ pub(super) fn is_of_memory(message: &str) -> bool {
         "bad allocation",
         "std::bad_alloc",
     ];
-    words.iter().any(|word| message.contains(word))
+    error.causes().iter().any(|said| words.iter().any(|word| said.contains(word)))
 }
 
 #[cfg(test)]
@@ -108,13 +135,44 @@ mod tests {
         assert_eq!(budget.tokens(), 1);
     }
 
+    fn failed(message: &str) -> Error {
+        Error::runtime("model.onnx: the network failed", message.to_owned())
+    }
+
+    #[test]
+    fn rows_that_do_not_fit_run_in_halves_and_in_their_order() {
+        let budget = Budget::new(10_000);
+        // Rows of 100 tokens on a device with room for 300.
+        let run = |part: Range<usize>| {
+            if part.len() > 3 { Err(failed("CUDA error: out of memory")) } else { Ok(part.collect::<Vec<_>>()) }
+        };
+        let parts = budget.fitting(11, |part| part.len() * 100, &run).expect("fits in parts");
+        assert_eq!(parts.iter().flat_map(|(_, rows)| rows.clone()).collect::<Vec<_>>(), (0..11).collect::<Vec<_>>());
+        assert!(parts.iter().all(|(part, rows)| part.len() == rows.len()));
+        assert!(budget.tokens() <= 300, "{} tokens are remembered", budget.tokens());
+    }
+
+    #[test]
+    fn a_row_that_does_not_fit_alone_and_other_failures_end_the_run() {
+        let budget = Budget::new(10_000);
+        let never = budget.fitting(4, Range::len, &|_| -> Result<()> { Err(failed("out of memory")) });
+        assert!(is_of_memory(&never.expect_err("fits nowhere")));
+        let calls = AtomicUsize::new(0);
+        let other = budget.fitting(4, Range::len, &|_| -> Result<()> {
+            calls.fetch_add(1, Ordering::Relaxed);
+            Err(failed("Got invalid dimensions"))
+        });
+        assert!(!is_of_memory(&other.expect_err("failed")));
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+
     #[test]
     fn failures_for_memory_are_known() {
         let of_arena =
             "BFCArena::AllocateRawInternal: Available memory of 1048576 is smaller than requested bytes of 4194304";
         for message in [of_arena, "CUDA error cudaErrorMemoryAllocation:out of memory", "CUBLAS_STATUS_ALLOC_FAILED"] {
-            assert!(is_of_memory(message), "{message}");
+            assert!(is_of_memory(&failed(message)), "{message}");
         }
-        assert!(!is_of_memory("Got invalid dimensions for input"));
+        assert!(!is_of_memory(&failed("Got invalid dimensions for input")));
     }
 }

@@ -156,6 +156,8 @@ pub(super) fn cuda_memory(runtime: &str, device: u32) -> Result<(u64, u64), Stri
     drop(library);
     match said {
         None => Ok((free as u64, total as u64)),
-        Some(error) => Err(format!("CUDA says of device {device}: {error}")),
+        Some(error) => Err(format!(
+            "CUDA says of device {device}: {error}. Look with nvidia-smi which GPUs there are; CUDA_VISIBLE_DEVICES may hide some"
+        )),
     }
 }

@@ -11,6 +11,7 @@ mod environment;
 mod frame;
 mod hardware;
 mod inputs;
+mod output;
 mod platform;
 mod probe;
 mod provider;
@@ -22,12 +23,11 @@ mod session;
 mod weights;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use ndarray::{Array2, Array3, s};
 use ort::session::Session;
-use ort::value::{DynValue, TensorElementType};
 
 pub use driver::Gpu;
 pub use environment::{runtime_version, set_library, set_surroundings};
@@ -35,14 +35,16 @@ pub use hardware::{Available, Hardware, OnnxRuntime, hardware};
 pub use provider::DeviceMemory;
 pub use runtime::{Surroundings, VARIABLES};
 
+pub(super) use self::output::output_names;
 pub(super) use self::platform::{gpus, order};
 pub(super) use self::probe::works;
 pub(super) use self::provider::{Provider, cpu, of as provider_of, plugin};
 
 use self::batch::{Batch, plan};
 use self::budget::Budget;
-use self::frame::{Frame, Piece};
+use self::frame::Frame;
 use self::inputs::Input;
+use self::output::{Output, OutputName, choose_output};
 use self::provider::RunTokens;
 use super::{OutputKind, RunOutput, TokenVectors};
 use crate::error::{Error, Result};
@@ -71,30 +73,6 @@ pub struct Graph {
     is_float: bool,
     /// The file's name, for messages.
     file: String,
-}
-
-/// The graph's output that is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct OutputName {
-    name: String,
-    kind: OutputKind,
-}
-
-/// A run's result.
-enum Output {
-    /// `[batch, tokens, hidden]`
-    Tokens(Array3<f32>),
-    /// `[batch, dimensions]` or `[batch, labels]`
-    Rows(Array2<f32>),
-}
-
-impl OutputKind {
-    fn axes(self) -> usize {
-        match self {
-            OutputKind::Tokens => 3,
-            OutputKind::Sentences | OutputKind::Logits => 2,
-        }
-    }
 }
 
 /// Whether the ONNX Runtime that the user named is one.
@@ -241,69 +219,46 @@ impl Graph {
     }
 
     fn run_batch(&self, batch: &Batch) -> Result<Output> {
-        match self.frame.pieces(batch, self.pad_id) {
-            None => self.run_fitting(batch),
-            Some(pieces) => self.run_pieces(batch, pieces),
-        }
+        let Some(pieces) = self.frame.pieces(batch, self.pad_id) else { return self.run_fitting(batch) };
+        let outputs = pieces.into_iter().map(|piece| Ok((piece.rows, self.run_fitting(&piece.batch)?)));
+        Output::of_parts(batch.ids.nrows(), outputs.collect::<Result<_>>()?)
     }
 
-    /// Runs a batch, in halves where the device's memory is not enough for the whole.
+    /// Runs a batch, in parts where the device's memory is not enough for the whole.
     fn run_fitting(&self, batch: &Batch) -> Result<Output> {
         let rows = batch.ids.nrows();
-        let error = match self.run_once(batch) {
-            Err(error)
-                if !self.provider.is_shared() && error.causes().iter().any(|said| budget::is_of_memory(said)) =>
-            {
-                error
+        let longest =
+            |part: &Range<usize>| batch.spans[part.clone()].iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+        let run = |part: Range<usize>| {
+            if part == (0..rows) {
+                return self.run_once(batch);
             }
-            other => return other,
+            self.run_once(&batch.part(part.clone(), part.len(), longest(&part), self.pad_id))
         };
-        if rows < 2 || self.frame.rows.is_some() {
-            let limit = self.memory().map_or_else(String::new, |memory| format!(" of {} bytes", memory.limit));
-            return Err(Error::runtime(
-                format!(
-                    "{}: {} tokens do not fit into the device's memory{limit}. Set `maxLength` lower, `gpuMemoryLimit` higher, or use \
-                     the CPU",
-                    self.file,
-                    batch.ids.len()
-                ),
-                error,
-            ));
+        // A graph for one number of rows has none to give away.
+        if self.provider.is_shared() || self.frame.rows.is_some() {
+            return run(0..rows);
         }
-        self.budget.shrink_below(batch.ids.len());
-        let half = |rows: std::ops::Range<usize>| {
-            let width = batch.spans[rows.clone()].iter().map(ExactSizeIterator::len).max().unwrap_or(0);
-            Piece { batch: batch.part(rows.clone(), rows.len(), width, self.pad_id), rows }
-        };
-        self.run_pieces(batch, vec![half(0..rows / 2), half(rows / 2..rows)])
+        let parts = self
+            .budget
+            .fitting(rows, |part| part.len() * longest(part), &run)
+            .map_err(|error| self.too_large(error))?;
+        Output::of_parts(rows, parts)
     }
 
-    /// Runs the parts of a batch, and puts their outputs together.
-    fn run_pieces(&self, batch: &Batch, pieces: Vec<Piece>) -> Result<Output> {
-        let width = pieces.iter().map(|piece| piece.batch.ids.ncols()).max().unwrap_or(0).max(batch.ids.ncols());
-        let mut whole: Option<Output> = None;
-        for piece in pieces {
-            let output = self.run_fitting(&piece.batch)?;
-            let (from, count) = (piece.rows.start, piece.rows.len());
-            let rows = batch.ids.nrows();
-            match output {
-                Output::Tokens(tokens) => {
-                    let (_, length, hidden) = tokens.dim();
-                    let whole = whole.get_or_insert_with(|| Output::Tokens(Array3::zeros((rows, width, hidden))));
-                    if let Output::Tokens(whole) = whole {
-                        let part = tokens.slice(s![..count, .., ..]);
-                        whole.slice_mut(s![from..from + count, ..length, ..]).assign(&part);
-                    }
-                }
-                Output::Rows(numbers) => {
-                    let whole = whole.get_or_insert_with(|| Output::Rows(Array2::zeros((rows, numbers.ncols()))));
-                    if let Output::Rows(whole) = whole {
-                        whole.slice_mut(s![from..from + count, ..]).assign(&numbers.slice(s![..count, ..]));
-                    }
-                }
-            }
+    /// What the user can do where a row alone does not fit into the device's memory.
+    fn too_large(&self, error: Error) -> Error {
+        if !budget::is_of_memory(&error) {
+            return error;
         }
-        whole.ok_or_else(|| Error::Internal("a batch without rows was run".into()))
+        let limit = self.memory().map_or_else(String::new, |memory| format!(" of {} bytes", memory.limit));
+        Error::runtime(
+            format!(
+                "{}: a text does not fit into the device's memory{limit}. Set `maxLength` lower, `gpuMemoryLimit` higher, or use the CPU",
+                self.file
+            ),
+            error,
+        )
     }
 
     fn run_once(&self, batch: &Batch) -> Result<Output> {
@@ -313,92 +268,6 @@ impl Graph {
         let turn = (!self.provider.is_shared()).then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner));
         let output = run::run(&self.session, &values, &self.output.name).map_err(failed)?;
         drop(turn);
-        self.read(&output, batch)
-    }
-
-    fn read(&self, value: &DynValue, batch: &Batch) -> Result<Output> {
-        let (shape, data) = floats(value).map_err(|error| {
-            Error::ModelUnsupported(format!("{}: the output \"{}\" {error}", self.file, self.output.name))
-        })?;
-        let (rows, width) = batch.ids.dim();
-        let fits = match (self.output.kind, shape.as_slice()) {
-            (OutputKind::Tokens, [r, t, _]) => *r == rows && *t == width,
-            (OutputKind::Sentences | OutputKind::Logits, [r, _]) => *r == rows,
-            _ => false,
-        };
-        let wrong = || {
-            Error::invalid_model(format!(
-                "{}: the output \"{}\" has the shape {shape:?} for a batch of {rows} rows and {width} tokens{}",
-                self.file,
-                self.output.name,
-                if shape.len() == self.output.kind.axes() {
-                    ". A graph that was exported for a fixed number of rows or tokens does this: export the model again with open \
-                     (dynamic) axes for both"
-                } else {
-                    ""
-                }
-            ))
-        };
-        if !fits {
-            return Err(wrong());
-        }
-        Ok(match self.output.kind {
-            OutputKind::Tokens => {
-                Output::Tokens(Array3::from_shape_vec((rows, width, shape[2]), data).map_err(|_| wrong())?)
-            }
-            _ => Output::Rows(Array2::from_shape_vec((rows, shape[1]), data).map_err(|_| wrong())?),
-        })
-    }
-}
-
-/// The names that outputs of a kind have, the best known first.
-pub(super) fn output_names(kind: OutputKind) -> &'static [&'static str] {
-    match kind {
-        OutputKind::Tokens => &["last_hidden_state", "token_embeddings"],
-        OutputKind::Sentences => &["sentence_embedding"],
-        OutputKind::Logits => &["logits"],
-    }
-}
-
-fn choose_output(session: &Session, product: Product, file: &str) -> Result<OutputName> {
-    let kinds: &[OutputKind] = match product {
-        Product::Embedder => &[OutputKind::Tokens, OutputKind::Sentences],
-        Product::Reranker => &[OutputKind::Logits],
-    };
-    let named = |kind: &OutputKind| output_names(*kind).iter().map(|name| (*name, *kind)).collect::<Vec<_>>();
-    let wanted: Vec<_> = kinds.iter().flat_map(named).collect();
-    let has = |name: &str| session.outputs().iter().any(|output| output.name() == name);
-    wanted
-        .iter()
-        .find(|(name, _)| has(name))
-        .map(|(name, kind)| OutputName { name: (*name).to_owned(), kind: *kind })
-        .ok_or_else(|| {
-            let outputs: Vec<_> = session.outputs().iter().map(|output| output.name()).collect();
-            let wanted: Vec<_> = wanted.iter().map(|(name, _)| *name).collect();
-            Error::ModelUnsupported(format!(
-                "{file} has the outputs {}. Expected one of {}",
-                outputs.join(", "),
-                wanted.join(", ")
-            ))
-        })
-}
-
-/// Shape and numbers of a float tensor of any width.
-fn floats(value: &DynValue) -> std::result::Result<(Vec<usize>, Vec<f32>), String> {
-    let ort::value::ValueType::Tensor { ty, .. } = value.dtype() else { return Err("is no tensor".into()) };
-    macro_rules! read {
-        ($number:ty, $convert:expr) => {{
-            let (shape, data) = value.try_extract_tensor::<$number>().map_err(|error| error.to_string())?;
-            let shape = shape.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect();
-            Ok((shape, data.iter().map($convert).collect()))
-        }};
-    }
-    #[allow(clippy::cast_possible_truncation, reason = "vectors are float32")]
-    match ty {
-        TensorElementType::Float32 => read!(f32, |number| *number),
-        TensorElementType::Float64 => read!(f64, |number| *number as f32),
-        TensorElementType::Float16 => read!(half::f16, |number| number.to_f32()),
-        TensorElementType::Bfloat16 => read!(half::bf16, |number| number.to_f32()),
-        other => Err(format!("has the number format {other:?}. Expected floats")),
+        self.output.read(&output, batch, &self.file)
     }
 }
