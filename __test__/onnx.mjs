@@ -148,18 +148,23 @@ function tensor(name, type, dimensions, data) {
 
 /**
  * A graph of three nodes that reads `input_ids` and no mask: each token's vector, plus the mean over all tokens, so that padding would show.
- * `shape`, if it is given, is what the result is reshaped to inside the graph, as a careless export does.
+ * `shape`, if it is given, is what the result is reshaped to inside the graph, as a careless export does. `own` nodes that change nothing follow,
+ * which ONNX Runtime's own CPU provider has and others do not (com.microsoft:SampleOp).
  */
-export function maskless({ vocabulary = 2000, hidden = 32, shape } = {}) {
+export function maskless({ vocabulary = 2000, hidden = 32, shape, own = 0 } = {}) {
   const table = Float32Array.from({ length: vocabulary * hidden }, (_, at) => Math.sin(at))
   const integers = (...numbers) => Buffer.from(BigInt64Array.from(numbers, BigInt).buffer)
   const axes = Buffer.concat([field(1, 'axes'), field(8, 1), field(20, 7)])
-  const last = shape === undefined ? 'last_hidden_state' : 'sum'
+  const last = shape === undefined && own === 0 ? 'last_hidden_state' : 'sum'
   const nodes = [node('Gather', ['table', 'input_ids'], ['tokens']), node('ReduceMean', ['tokens'], ['mean'], axes), node('Add', ['tokens', 'mean'], [last])]
   const initializers = [tensor('table', 1, [vocabulary, hidden], Buffer.from(table.buffer))]
   if (shape !== undefined) {
     nodes.push(node('Reshape', ['sum', 'shape'], ['last_hidden_state']))
     initializers.push(tensor('shape', 7, [shape.length], integers(...shape)))
+  }
+  for (let number = 1; number <= own; number++) {
+    const names = [number === 1 ? 'sum' : `own_${number - 1}`, number === own ? 'last_hidden_state' : `own_${number}`]
+    nodes.push(Buffer.concat([node('SampleOp', [names[0]], [names[1]]), field(NODE.domain, 'com.microsoft')]))
   }
   const graph = Buffer.concat([
     ...nodes.map((each) => field(GRAPH.node, each)),
@@ -168,5 +173,5 @@ export function maskless({ vocabulary = 2000, hidden = 32, shape } = {}) {
     field(GRAPH.input, value('input_ids', 7, ['rows', 'tokens'])),
     field(GRAPH.output, value('last_hidden_state', 1, ['rows', 'tokens', hidden])),
   ])
-  return Buffer.concat([field(MODEL.irVersion, 8), field(MODEL.graph, graph), field(MODEL.opsetImport, opset('', 13))])
+  return Buffer.concat([field(MODEL.irVersion, 8), field(MODEL.graph, graph), field(MODEL.opsetImport, opset('', 13)), field(MODEL.opsetImport, opset('com.microsoft', 1))])
 }

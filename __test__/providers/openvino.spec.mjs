@@ -2,10 +2,12 @@
 // provider.
 
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { assertNear, assertSameVector, cosine, failure, fullSize, golden, largestDifference, root, someTexts, tiny } from '../fixtures.mjs'
+import { assertNear, assertSameVector, copyOf, cosine, failure, fullSize, golden, largestDifference, root, someTexts, tiny } from '../fixtures.mjs'
+import { maskless } from '../onnx.mjs'
 import { inChild, libraryOf, unavailable, withPlugins } from './plugins.mjs'
 
 const options = { skip: unavailable }
@@ -77,6 +79,47 @@ test('the real embedder differs from the CPU provider by rounding, in a batch an
   const { nodes } = await device.info()
   assert.ok(nodes[PROVIDER] > 200, JSON.stringify(nodes))
   await Promise.all([device.dispose(), cpu.dispose()])
+})
+
+/** A model most of whose nodes only ONNX Runtime's CPU provider has. */
+function strange(t) {
+  const folder = copyOf('zoo/bert-mean', t)
+  writeFileSync(join(folder, 'onnx', 'model.onnx'), maskless({ own: 12 }))
+  return folder
+}
+
+test('a device that takes the lesser part of a graph is used where it is named, and that is said', options, async (t) => {
+  const warned = new Promise((resolve) => process.once('warning', resolve))
+  const folder = strange(t)
+  await using(new Embedder(folder, { device: 'openvino' }), async (embedder) => {
+    const { device, nodes } = await embedder.info()
+    assert.equal(device, 'openvino')
+    assert.equal(nodes[CPU], 12)
+    assert.ok(nodes[PROVIDER] >= 1 && nodes[PROVIDER] < 12, JSON.stringify(nodes))
+    const { code, message } = await warned
+    assert.equal(code, 'VECRANK_DEVICE')
+    assert.match(message, new RegExp(`takes ${nodes[PROVIDER]} of the graph's ${nodes[PROVIDER] + 12} nodes`))
+    await using(new Embedder(folder, { device: 'cpu', engine: 'graph' }), async (cpu) => assertNear(await embedder.embed(texts[0]), await cpu.embed(texts[0]), 1e-5, 'both'))
+  })
+})
+
+test('where the device is chosen, such a one is passed over with the reason', options, async (t) => {
+  await using(new Embedder(strange(t), { providers: [{ name: 'mine', path }], engine: 'graph' }), async (embedder) => {
+    const { device, nodes, passedOver } = await embedder.info()
+    assert.equal(device, 'cpu')
+    assert.deepEqual(Object.keys(nodes), [CPU])
+    assert.match(passedOver[0].reason, /nodes, and the CPU would run the others/)
+  })
+})
+
+test('a model without an ONNX file goes on to the CPU, and is an error on a device that is named', options, async () => {
+  const folder = join(root, 'tests', 'fixtures', 'encoder', 'bert-one-type')
+  await assert.rejects(Embedder.load(folder, { device: 'openvino' }), failure('ERR_MODEL_UNSUPPORTED', /no ONNX file/))
+  await using(new Embedder(folder, { providers: [{ name: 'mine', path }] }), async (embedder) => {
+    const { device, engine, passedOver } = await embedder.info()
+    assert.deepEqual([device, engine, passedOver[0].device], ['cpu', 'encoder', 'mine'])
+    assert.match(passedOver[0].reason, /no ONNX file/)
+  })
 })
 
 test('8-bit files run there too', options, async () => {
