@@ -37,10 +37,11 @@ function folderOf(variable, usual, library) {
   return home && path.join(home, ...(isWindows ? ['AppData', 'Local'] : usual), 'vecrank')
 }
 
-/** Absent for a user without one, as in many containers. */
+/** Absent for a user without one, as in many containers, and where the variable that names it is relative. */
 function homeFolder() {
   try {
-    return os.homedir() || undefined
+    const home = os.homedir()
+    return path.isAbsolute(home) ? home : undefined
   } catch {
     return undefined
   }

@@ -184,6 +184,9 @@ test('many callers at once have the vectors that each has alone', options, async
   await using(new Embedder(tiny('zoo/bert-mean'), { device: 'openvino' }), async (embedder) => {
     const alone = []
     for (const text of texts) alone.push(await embedder.embed(text))
+    // A long one among them, which must not make all of them long.
+    texts.push(Array.from({ length: 200 }, () => 'river').join(' '))
+    alone.push(await embedder.embed(texts.at(-1)))
     const calls = Array.from({ length: 6 }, () => texts).flat()
     const found = await Promise.all(calls.map((text) => embedder.embed(text)))
     found.forEach((vector, index) => assertNear(vector, alone[index % texts.length], 1e-5, calls[index]))

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use super::run::SmallCall;
 use super::{Engine, lock};
 use crate::error::{Error, Result};
+use crate::network::Network;
 use crate::panic::caught;
 use crate::scheduler::{Stage, Step};
 use crate::tokenizer::TokenRow;
@@ -33,16 +34,18 @@ impl Pool {
         engine.scheduler.submit(Arc::new(Place { engine: engine.clone() }));
     }
 
-    /// The calls of the next run: the first that waits, and those behind it that fit.
-    fn take(&self, most: usize) -> Vec<Arc<dyn SmallCall>> {
+    /// The calls of the next run: the first that waits, and those behind it that fit with it.
+    fn take(&self, network: &Network) -> Vec<Arc<dyn SmallCall>> {
         let mut waiting = lock(&self.waiting);
-        let (mut taken, mut tokens) = (Vec::new(), 0);
+        let (mut taken, mut longest, mut rows, mut tokens) = (Vec::new(), 0, 0, 0);
         while let Some(call) = waiting.front() {
-            let more = call.tokens();
-            if !taken.is_empty() && tokens + more > most {
+            let lengths: Vec<usize> = call.rows().iter().map(|row| row.ids.len()).collect();
+            longest = lengths.iter().copied().fold(longest, usize::max);
+            rows += lengths.len();
+            tokens += lengths.iter().sum::<usize>();
+            if !taken.is_empty() && !network.fits(longest, rows, tokens) {
                 break;
             }
-            tokens += more;
             taken.extend(waiting.pop_front());
         }
         taken
@@ -62,7 +65,7 @@ impl Stage for Place {
     fn perform(&self, _: usize) -> Result<Step> {
         let engine = &self.engine;
         let (calls, gone): (Vec<_>, Vec<_>) =
-            engine.pool.take(engine.network.most_tokens()).into_iter().partition(|call| !call.is_cancelled());
+            engine.pool.take(&engine.network).into_iter().partition(|call| !call.is_cancelled());
         for call in gone {
             call.begin();
             call.finish(Err(Error::Cancelled));

@@ -114,8 +114,6 @@ impl<H: Head> Stage for RunStage<H> {
 pub(super) trait SmallCall: Send + Sync {
     /// The rows that have tokens.
     fn rows(&self) -> Vec<&TokenRow>;
-    /// How many tokens they have.
-    fn tokens(&self) -> usize;
     /// The call's run begins: it does not wait any more.
     fn begin(&self);
     /// Takes what its rows gave, of which the first stands at `first` of the output.
@@ -132,10 +130,6 @@ pub(super) trait SmallCall: Send + Sync {
 impl<H: Head> SmallCall for RunStage<H> {
     fn rows(&self) -> Vec<&TokenRow> {
         self.batches.first().map(|batch| self.rows(batch)).unwrap_or_default()
-    }
-
-    fn tokens(&self) -> usize {
-        self.call.tokens()
     }
 
     fn begin(&self) {

@@ -26,15 +26,30 @@ impl Network {
             } else {
                 Network::on(folder, spec, options, candidate, &mut choices, &mut reasons)
             };
+            let loaded = loaded.and_then(|(file, runs)| {
+                if let Runs::Graph(graph) = &runs
+                    && !is_last
+                    && takes_little(graph)
+                {
+                    // The CPU would do the rest, with copies between both.
+                    return Err(Error::Device { message: of_nodes(graph), source: None });
+                }
+                match &runs {
+                    // What fails where nothing else can be tried is explained with the first run of the model.
+                    Runs::Graph(graph) => graph
+                        .try_out(spec.max_length.default)
+                        .or_else(|error| if is_last { Ok(()) } else { Err(error) })?,
+                    Runs::Encoder(_) => {}
+                }
+                Ok((file, runs))
+            });
             let reason = match loaded {
-                // Work on a device's lesser part: the CPU does the rest, with copies between both.
-                Ok((_, Runs::Graph(graph))) if !is_last && takes_little(&graph) => of_nodes(&graph),
                 Ok((file, runs)) => {
                     let warnings = warnings(options, candidate, &runs, &passed_over, &named);
                     let device = candidate.device.clone();
                     return Ok(Network { file, runs, device, requested, passed_over, warnings });
                 }
-                Err(error) if is_last || error.is_cancelled() => return Err(error),
+                Err(error) if is_last || ends_a_load(&error) => return Err(error),
                 Err(error) => std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": "),
             };
             passed_over.push(PassedOver { device: candidate.device.clone(), reason });
@@ -83,8 +98,17 @@ impl Network {
         choices: &mut dyn Iterator<Item = &Choice>,
         reasons: &mut Vec<String>,
     ) -> Result<(NetworkFile, Option<Encoder>)> {
+        let mut missed = None;
         for choice in choices {
-            let file = choice.fetch(folder)?;
+            let file = match choice.fetch(folder) {
+                Ok(file) => file,
+                // It exists and cannot be had now; the next one may be here.
+                Err(error) if matches!(error.code(), "ERR_OFFLINE" | "ERR_DOWNLOAD") => {
+                    missed = Some(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             match choice.engine {
                 EngineKind::Graph => return Ok((file, None)),
                 EngineKind::Encoder => match Encoder::load(spec, &file)? {
@@ -93,12 +117,20 @@ impl Network {
                 },
             }
         }
+        if let Some(error) = missed {
+            return Err(error);
+        }
         Err(Error::ModelUnsupported(format!(
             "{}, which the encoder does not know. A model with an ONNX file can be run with `engine: 'graph'`: export one with \
              `optimum-cli export onnx`",
             reasons.join("; ")
         )))
     }
+}
+
+/// Whether a failure has nothing to do with the device, so that another one would not help.
+fn ends_a_load(error: &Error) -> bool {
+    error.is_cancelled() || matches!(error.code(), "ERR_DISK" | "ERR_CORRUPT")
 }
 
 /// Whether less than half of a graph is on its device.

@@ -182,9 +182,15 @@ impl Network {
     /// Which rows of these lengths run together. Rows of 0 tokens are left out: they have nothing to run.
     #[must_use]
     pub fn plan(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
+        rows::longest_first(lengths, |longest, rows, tokens| self.fits(longest, rows, tokens))
+    }
+
+    /// Whether so many rows, the longest of which has `longest` tokens and all of them `tokens`, are one run and not more.
+    #[must_use]
+    pub fn fits(&self, longest: usize, rows: usize, tokens: usize) -> bool {
         match &self.runs {
-            Runs::Graph(graph) => graph.plan(lengths),
-            Runs::Encoder(_) => rows::longest_first(lengths, |_, _, tokens| tokens <= encoder::GROUP_TOKENS),
+            Runs::Graph(graph) => graph.fits(longest, rows),
+            Runs::Encoder(_) => tokens <= encoder::GROUP_TOKENS,
         }
     }
 
@@ -201,15 +207,6 @@ impl Network {
     #[must_use]
     pub fn takes_help(&self) -> bool {
         matches!(self.runs, Runs::Encoder(_))
-    }
-
-    /// Tokens that run together at most.
-    #[must_use]
-    pub fn most_tokens(&self) -> usize {
-        match &self.runs {
-            Runs::Graph(graph) => graph.most_tokens(),
-            Runs::Encoder(_) => encoder::GROUP_TOKENS,
-        }
     }
 
     /// Runs rows together, and gives the result to `read`. Safe from several threads at once.

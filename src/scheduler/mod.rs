@@ -129,8 +129,9 @@ impl Shared {
         let mut looking_until = None;
         let mut queue = self.lock();
         loop {
-            if let Some(running) = queue.take(self.runs_at_once) {
-                self.waiting.store(queue.stages.len(), Ordering::Relaxed);
+            let next = queue.take(self.runs_at_once);
+            self.waiting.store(queue.stages.len(), Ordering::Relaxed);
+            if let Some(running) = next {
                 // Counted before the queue is free, so that whoever finds it empty sees that somebody is busy.
                 self.busy.fetch_add(1, Ordering::Relaxed);
                 return Some(Next::Stage(running));

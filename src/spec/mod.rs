@@ -204,7 +204,8 @@ impl ModelSpec {
         let choices = network::choices(folder, &configs, options, unknown.as_deref(), places)?;
         // The tokenizer comes along: two large files at the same time.
         let mut files = vec![format!("{}tokenizer.json", configs.transformer)];
-        if let Some(choice) = choices.first() {
+        // Of several places the first may not take the model.
+        if let ([_], Some(choice)) = (places, choices.first()) {
             files.extend(choice.files(folder)?);
         }
         folder.prefetch(&files.iter().map(String::as_str).collect::<Vec<_>>())?;

@@ -120,11 +120,17 @@ fn at_place(
         dtype => vec![dtype],
     };
     let mut looked_for = Vec::new();
+    let mut found = Vec::new();
     for dtype in wanted {
-        let choices = of_dtype(folder, configs, dtype, engines, &mut looked_for)?;
-        if !choices.is_empty() {
-            return Ok(choices);
+        found.extend(of_dtype(folder, configs, dtype, engines, &mut looked_for)?);
+        // fp16 is preferred on a GPU and not needed there: what else there is may be at hand where it is not.
+        let goes_on = place.prefers_half && options.dtype == DType::Auto && found.len() == 1;
+        if !found.is_empty() && !goes_on {
+            return Ok(found);
         }
+    }
+    if !found.is_empty() {
+        return Ok(found);
     }
     Err(nothing(folder, options, engines, encoder, &looked_for))
 }

@@ -1,23 +1,10 @@
-//! Which rows run together, and the padded arrays that a run gets. Pure numbers.
-//!
-//! Padding costs more than large batches save on a CPU (see docs/performance.md), so rows of similar length share a
-//! batch and a batch holds few tokens.
+//! The padded arrays that a run gets. Pure numbers.
 
 use std::ops::Range;
 
 use ndarray::Array2;
 
-use crate::network::rows::longest_first;
 use crate::tokenizer::TokenRow;
-
-/// Orders `lengths` by size, longest first, and cuts the order into batches whose padded size (rows times the longest)
-/// stays within `budget` tokens. A row longer than the budget is a batch of its own. Rows of 0 tokens are left out:
-/// they have nothing to run.
-#[must_use]
-pub fn plan(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
-    // Longest first: the batch's first row sets its width.
-    longest_first(lengths, |longest, rows, _| rows * longest <= budget)
-}
 
 /// Rows padded to one width, each array `[batch, tokens]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,27 +84,6 @@ mod tests {
 
     fn row(ids: &[u32]) -> TokenRow {
         TokenRow { ids: ids.to_vec(), type_ids: vec![0; ids.len()], truncated: false }
-    }
-
-    #[test]
-    fn every_row_runs_once_and_budgets_hold() {
-        let lengths: Vec<usize> = (0..500).map(|row| (row * 7919) % 97).collect();
-        let batches = plan(&lengths, 256);
-        let mut seen: Vec<usize> = batches.iter().flatten().copied().collect();
-        seen.sort_unstable();
-        let expected: Vec<usize> = (0..500).filter(|row| lengths[*row] > 0).collect();
-        assert_eq!(seen, expected);
-        for batch in &batches {
-            let widest = batch.iter().map(|row| lengths[*row]).max().expect("not empty");
-            assert!(batch.len() == 1 || batch.len() * widest <= 256);
-        }
-    }
-
-    #[test]
-    fn a_row_over_the_budget_runs_alone() {
-        assert_eq!(plan(&[512, 3, 512, 4], 256), [vec![0], vec![2], vec![3, 1]]);
-        assert!(plan(&[], 256).is_empty());
-        assert!(plan(&[0, 0], 256).is_empty());
     }
 
     #[test]

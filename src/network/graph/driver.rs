@@ -35,8 +35,17 @@ const NVML: &str = "libnvidia-ml.so.1";
 /// Opens a library by its name, wherever the system's loader finds it.
 #[allow(unsafe_code, reason = "a library is opened")]
 fn open(name: &str) -> Result<Library, String> {
+    // On Windows from the system's folder alone: the working folder must not decide which native code runs.
+    #[cfg(windows)]
+    let opened = {
+        use libloading::os::windows::{LOAD_LIBRARY_SEARCH_SYSTEM32, Library as Windows};
+        // SAFETY: as below.
+        unsafe { Windows::load_with_flags(name, LOAD_LIBRARY_SEARCH_SYSTEM32) }.map(Library::from)
+    };
     // SAFETY: opening runs the library's initialisers. The names are those of NVIDIA's driver, which every program that uses a GPU opens.
-    unsafe { Library::new(name) }.map_err(|error| said(&error))
+    #[cfg(not(windows))]
+    let opened = unsafe { Library::new(name) };
+    opened.map_err(|error| said(&error))
 }
 
 /// What the system's loader says of a library.
@@ -66,6 +75,9 @@ pub(super) fn gpus() -> Vec<Gpu> {
     // NVML counts its users, but is not asked by two threads at a time here.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _one = ONE_AT_A_TIME.lock();
+    if cfg!(target_os = "macos") {
+        return Vec::new();
+    }
     open(NVML).ok().and_then(|library| read(&library)).unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@
 use std::ffi::CStr;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use once_cell::sync::OnceCell;
 use ort::environment::Environment;
@@ -64,9 +64,15 @@ pub(super) fn runtime() -> Result<&'static (Runtime, Vec<String>)> {
     })
 }
 
+/// Held while the environment's devices are listed or become more: ONNX Runtime hands out its own list, which a plugin lengthens.
+pub(super) fn devices_lock() -> MutexGuard<'static, ()> {
+    static DEVICES: Mutex<()> = Mutex::new(());
+    DEVICES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The process's environment. A failure is tried again on the next call.
 pub(super) fn get() -> Result<&'static Environment> {
-    let _one_at_a_time = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _one_at_a_time = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     ENVIRONMENT.get_or_try_init(make)
 }
 

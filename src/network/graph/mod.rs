@@ -40,7 +40,7 @@ pub(super) use self::platform::{gpus, order};
 pub(super) use self::probe::works;
 pub(super) use self::provider::{Provider, cpu, of as provider_of, plugin};
 
-use self::batch::{Batch, plan};
+use self::batch::Batch;
 use self::budget::Budget;
 use self::frame::Frame;
 use self::inputs::Input;
@@ -108,9 +108,10 @@ impl Graph {
         let tokens = match provider.run_tokens() {
             RunTokens::Fixed(tokens) if !is_float => tokens + tokens / 2,
             RunTokens::Fixed(tokens) => tokens,
-            RunTokens::Measured => 0,
+            // Until it is tried out.
+            RunTokens::Measured => 256,
         };
-        let graph = Graph {
+        Ok(Graph {
             session,
             nodes,
             turn: Mutex::new(()),
@@ -124,11 +125,25 @@ impl Graph {
             is_float,
             file,
             provider,
-        };
-        if tokens == 0 {
-            graph.measure(spec.max_length.default);
+        })
+    }
+
+    /// Runs two short rows on a device other than the CPU, which may open a graph and not run it, and finds out how many tokens a run of
+    /// it should have.
+    ///
+    /// # Errors
+    /// Those of the run.
+    pub(super) fn try_out(&self, longest: usize) -> Result<()> {
+        if self.provider.is_shared() {
+            return Ok(());
         }
-        Ok(graph)
+        let length = self.frame.length.unwrap_or(longest.clamp(1, 3));
+        let row = TokenRow { ids: vec![self.pad_id; length], type_ids: vec![0; length], truncated: false };
+        self.run_batch(&Batch::pad(&[&row, &row], self.pad_id))?;
+        if self.provider.run_tokens() == RunTokens::Measured {
+            self.measure(longest);
+        }
+        Ok(())
     }
 
     /// Finds out how many tokens a run should have.
@@ -179,11 +194,6 @@ impl Graph {
         !self.provider.is_shared() && self.is_float
     }
 
-    /// Tokens of a run at most.
-    pub(super) fn most_tokens(&self) -> usize {
-        self.budget.tokens()
-    }
-
     /// Tokens that every row has, where the graph was exported for one length: shorter rows are padded to it, longer ones do
     /// not fit.
     #[must_use]
@@ -197,9 +207,9 @@ impl Graph {
         self.output.kind
     }
 
-    /// Rows of similar length that share a run.
-    pub(super) fn plan(&self, lengths: &[usize]) -> Vec<Vec<usize>> {
-        plan(lengths, self.budget.tokens())
+    /// Whether so many rows are within the tokens of a run, padding included.
+    pub(super) fn fits(&self, longest: usize, rows: usize) -> bool {
+        rows * self.frame.length.unwrap_or(longest) <= self.budget.tokens()
     }
 
     /// Runs rows as one batch. Safe from several threads at once.
@@ -232,8 +242,10 @@ impl Graph {
     /// Runs a batch, in parts where the device's memory is not enough for the whole.
     fn run_fitting(&self, batch: &Batch) -> Result<Output> {
         let rows = batch.ids.nrows();
-        let longest =
-            |part: &Range<usize>| batch.spans[part.clone()].iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+        let longest = |part: &Range<usize>| {
+            let own = batch.spans[part.clone()].iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+            self.frame.length.unwrap_or(own)
+        };
         let run = |part: Range<usize>| {
             if part == (0..rows) {
                 return self.run_once(batch);

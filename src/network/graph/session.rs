@@ -17,7 +17,7 @@ use crate::spec::NetworkFile;
 pub(super) fn builder(
     environment: &Environment,
     provider: &dyn Provider,
-    dtype: Option<DType>,
+    graph: Option<&NetworkFile>,
 ) -> ort::Result<SessionBuilder> {
     let (record, on) = report::RECORD_NODES;
     let builder = Session::builder(environment)?
@@ -28,7 +28,7 @@ pub(super) fn builder(
         .with_inter_op_spinning(false)?
         .with_memory_pattern(false)?
         .with_config_entry(record, on)?;
-    provider.register(builder, dtype)
+    provider.register(builder, graph)
 }
 
 /// Opens a graph.
@@ -38,7 +38,7 @@ pub(super) fn open(
     weights: &[Weights<'_>],
     provider: &dyn Provider,
 ) -> ort::Result<Session> {
-    let mut builder = builder(environment, provider, graph.dtype)?;
+    let mut builder = builder(environment, provider, Some(graph))?;
     if graph.dtype.is_none_or(|dtype| !matches!(dtype, DType::Fp32 | DType::Fp16)) && !has_vnni() {
         // Without VNNI, x86's 8-bit products saturate in 16 bits; this trades some speed for right sums.
         builder = builder.with_precise_qmm()?;

@@ -10,7 +10,8 @@ use super::provider::{Provider, RunTokens, cpu};
 use super::{Graph, set_library};
 use crate::files::ModelFolder;
 use crate::network::{Network, Placement, RunOutput};
-use crate::options::{DType, LoadOptions, Product};
+use crate::options::{LoadOptions, Product};
+use crate::spec::NetworkFile;
 use crate::tokenizer::TokenRow;
 
 /// The CPU, as a device of its own.
@@ -26,8 +27,8 @@ impl Provider for Device {
         Ok(())
     }
 
-    fn register(&self, builder: SessionBuilder, dtype: Option<DType>) -> ort::Result<SessionBuilder> {
-        cpu().register(builder, dtype)
+    fn register(&self, builder: SessionBuilder, graph: Option<&NetworkFile>) -> ort::Result<SessionBuilder> {
+        cpu().register(builder, graph)
     }
 
     fn run_tokens(&self) -> RunTokens {
@@ -66,8 +67,10 @@ fn vectors(graph: &Graph, rows: &[&TokenRow]) -> Vec<Vec<f32>> {
 fn a_device_is_measured_and_gives_the_rows_of_the_cpu() {
     let (device, plain) = (load(Arc::new(Device)), load(cpu()));
     // The least that is tried, or more; never nothing.
-    assert!(device.most_tokens() >= 256, "{} tokens", device.most_tokens());
-    assert_eq!((plain.most_tokens(), plain.runs_at_once(), plain.packs()), (256, None, false));
+    device.try_out(64).expect("a run");
+    assert!(device.fits(64, 4) && device.fits(1, 256));
+    assert!(plain.fits(64, 4) && !plain.fits(64, 5));
+    assert_eq!((plain.runs_at_once(), plain.packs()), (None, false));
     assert_eq!((device.runs_at_once(), device.packs()), (Some(2), true));
 
     let rows: Vec<TokenRow> = (1..60_u32)

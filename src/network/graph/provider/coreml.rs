@@ -5,7 +5,7 @@ use ort::ep::coreml::ModelFormat;
 use ort::session::builder::SessionBuilder;
 
 use super::{Provider, cache_folder};
-use crate::options::DType;
+use crate::spec::NetworkFile;
 
 #[derive(Debug)]
 pub(super) struct CoreMl;
@@ -19,11 +19,11 @@ impl Provider for CoreMl {
         if cfg!(target_os = "macos") { Ok(()) } else { Err("Core ML is a part of macOS. Use another device".into()) }
     }
 
-    fn register(&self, builder: SessionBuilder, _: Option<DType>) -> ort::Result<SessionBuilder> {
+    fn register(&self, builder: SessionBuilder, graph: Option<&NetworkFile>) -> ort::Result<SessionBuilder> {
         // The older format knows few of the operators.
         let mut provider = ep::CoreML::default().with_model_format(ModelFormat::MLProgram);
         // Core ML compiles a model each time otherwise.
-        if let Some(folder) = cache_folder("coreml") {
+        if let Some(folder) = graph.and_then(|graph| cache_folder("coreml", graph)) {
             provider = provider.with_model_cache_dir(folder);
         }
         Ok(builder.with_execution_providers([provider.build().error_on_failure()])?)

@@ -7,7 +7,7 @@ use ort::session::builder::SessionBuilder;
 
 use super::{Provider, RunTokens};
 use crate::network::graph::environment;
-use crate::options::DType;
+use crate::spec::NetworkFile;
 
 #[derive(Debug)]
 pub(super) struct Cpu;
@@ -21,10 +21,11 @@ impl Provider for Cpu {
         Ok(())
     }
 
-    fn register(&self, builder: SessionBuilder, _: Option<DType>) -> ort::Result<SessionBuilder> {
+    fn register(&self, builder: SessionBuilder, _: Option<&NetworkFile>) -> ort::Result<SessionBuilder> {
         // Not by `ep::CPU`, which registers nothing and turns the arena off.
         let environment = environment::get().map_err(|error| ort::Error::new(error.to_string()))?;
         let own = self.name();
+        let _devices = environment::devices_lock();
         let device = environment.devices().filter(|device| device.ep().is_ok_and(|name| name == own)).take(1);
         Ok(builder.with_devices(device, None)?)
     }

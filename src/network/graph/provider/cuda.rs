@@ -11,7 +11,8 @@ use ort::session::builder::SessionBuilder;
 use super::{DeviceMemory, Provider, runtime_has};
 use crate::network::graph::runtime::{cuda, surroundings};
 use crate::network::graph::{driver, environment, report};
-use crate::options::{DType, Device, LoadOptions};
+use crate::options::{Device, LoadOptions};
+use crate::spec::NetworkFile;
 
 /// The part of the free memory that a model may use where no limit is given.
 const PART: (u64, u64) = (3, 4);
@@ -97,7 +98,7 @@ impl Provider for Cuda {
         if cfg!(windows) { Ok(()) } else { driver::cuda_memory(&runtime_library()?, self.device).map(drop) }
     }
 
-    fn register(&self, builder: SessionBuilder, _: Option<DType>) -> ort::Result<SessionBuilder> {
+    fn register(&self, builder: SessionBuilder, _: Option<&NetworkFile>) -> ort::Result<SessionBuilder> {
         let mut provider = ep::CUDA::default()
             .with_device_id(i32::try_from(self.device).unwrap_or(i32::MAX))
             // As much as is asked for and no more, or the limit is reached by rounding up.
@@ -116,6 +117,7 @@ impl Provider for Cuda {
 
     fn memory(&self, session: &Session) -> Option<DeviceMemory> {
         let used = report::arena_bytes(session, AllocationDevice::CUDA, self.device)?;
-        Some(DeviceMemory { limit: self.limit(), used })
+        // It is not known on Windows, where nothing bounds the arena but what the user says.
+        Some(DeviceMemory { limit: self.limit(), used }).filter(|memory| memory.limit > 0)
     }
 }

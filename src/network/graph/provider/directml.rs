@@ -5,7 +5,8 @@ use ort::ep;
 use ort::session::builder::SessionBuilder;
 
 use super::{Provider, runtime_has};
-use crate::options::{DType, Device, LoadOptions};
+use crate::options::{Device, LoadOptions};
+use crate::spec::NetworkFile;
 
 #[derive(Debug)]
 pub(super) struct DirectMl {
@@ -31,7 +32,7 @@ impl Provider for DirectMl {
         runtime_has(Device::Dml, advice)
     }
 
-    fn register(&self, builder: SessionBuilder, _: Option<DType>) -> ort::Result<SessionBuilder> {
+    fn register(&self, builder: SessionBuilder, _: Option<&NetworkFile>) -> ort::Result<SessionBuilder> {
         let device = i32::try_from(self.device).unwrap_or(i32::MAX);
         let provider = ep::DirectML::default().with_device_id(device).build().error_on_failure();
         Ok(builder.with_execution_providers([provider])?)

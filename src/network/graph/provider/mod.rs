@@ -19,7 +19,9 @@ use ort::session::builder::SessionBuilder;
 
 use super::environment;
 use super::runtime::surroundings;
-use crate::options::{DType, Device, LoadOptions, Plugin};
+use crate::digest::{self, Digest};
+use crate::options::{Device, LoadOptions, Plugin};
+use crate::spec::NetworkFile;
 
 /// What runs a graph's nodes.
 pub(in crate::network) trait Provider: Debug + Send + Sync {
@@ -29,8 +31,8 @@ pub(in crate::network) trait Provider: Debug + Send + Sync {
     /// Brings what it needs, and says what of that is missing and what to do. Called before all that follows; may be called again.
     fn prepare(&self) -> Result<(), String>;
 
-    /// Gives it to a session that will compute in `dtype`.
-    fn register(&self, builder: SessionBuilder, dtype: Option<DType>) -> ort::Result<SessionBuilder>;
+    /// Gives it to a session for a graph; `None` for one of ours.
+    fn register(&self, builder: SessionBuilder, graph: Option<&NetworkFile>) -> ort::Result<SessionBuilder>;
 
     /// The library that has it, where it is known; by default ONNX Runtime's own.
     fn library(&self) -> Option<PathBuf> {
@@ -134,9 +136,14 @@ fn runtime_has(device: Device, advice: &str) -> Result<(), String> {
     ))
 }
 
-/// A folder for files that can be made again; `None` where there is none.
-fn cache_folder(name: &str) -> Option<String> {
-    let folder = surroundings().ok()?.cache.as_ref()?.join(name);
+/// A folder for what is compiled of a graph and can be made again; `None` where there is none. By the digest of all its bytes: providers know
+/// what they compiled by names only, and two models of one family have the same.
+fn cache_folder(name: &str, graph: &NetworkFile) -> Option<String> {
+    let paths = std::iter::once(&graph.path).chain(graph.weights.iter().map(|(_, path)| path));
+    let digests = paths.map(|path| digest::file(path, false, &|| false).ok().flatten().map(|digests| digests.sha256));
+    let mut all = Digest::sha256();
+    digests.collect::<Option<Vec<_>>>()?.iter().for_each(|digest| all.update(digest.as_bytes()));
+    let folder = surroundings().ok()?.cache.as_ref()?.join(name).join(all.finish().sha256);
     std::fs::create_dir_all(&folder).ok()?;
     folder.to_str().map(str::to_owned)
 }

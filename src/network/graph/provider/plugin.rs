@@ -16,6 +16,7 @@ use crate::error::shown;
 use crate::network::graph::environment;
 use crate::network::graph::runtime::{added_plugin, is_whole, surroundings};
 use crate::options::{DType, Device, LoadOptions, Plugin};
+use crate::spec::NetworkFile;
 
 /// Libraries that are registered, with the places of their devices among all of the environment.
 static REGISTERED: Mutex<BTreeMap<PathBuf, Range<usize>>> = Mutex::new(BTreeMap::new());
@@ -73,6 +74,7 @@ impl PluginProvider {
         if !is_whole(&library) {
             return Err(format!("its library {} is damaged: the file is cut. Add it again", library.display()));
         }
+        let _devices = environment::devices_lock();
         let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
         if !registered.contains_key(&library) {
             let before = environment.devices().count();
@@ -173,10 +175,10 @@ impl Provider for PluginProvider {
         note.get("version")?.as_str().map(str::to_owned)
     }
 
-    fn register(&self, builder: SessionBuilder, dtype: Option<DType>) -> ort::Result<SessionBuilder> {
+    fn register(&self, builder: SessionBuilder, graph: Option<&NetworkFile>) -> ort::Result<SessionBuilder> {
         let chosen = self.chosen().map_err(ort::Error::new)?;
         let environment = environment::get().map_err(|error| ort::Error::new(error.to_string()))?;
-        let options = self.options(chosen.kind, dtype);
+        let options = self.options(chosen.kind, graph.and_then(|graph| graph.dtype));
         let options: Vec<(String, String)> =
             options.into_iter().map(|(key, value)| (format!("{}.{key}", chosen.provider), value)).collect();
         for (_, value) in &options {
@@ -184,6 +186,7 @@ impl Provider for PluginProvider {
                 return Err(ort::Error::new(format!("an option has a zero in it: {}", shown(value))));
             }
         }
+        let _devices = environment::devices_lock();
         let device = environment.devices().enumerate().filter(|(at, _)| *at == chosen.at).map(|(_, device)| device);
         Ok(builder.with_devices(device, Some(&options))?)
     }

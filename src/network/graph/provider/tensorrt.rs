@@ -10,6 +10,7 @@ use ort::session::builder::SessionBuilder;
 use super::cuda::{Cuda, provider_library, ready};
 use super::{DeviceMemory, Provider, RunTokens, cache_folder};
 use crate::options::{DType, Device, LoadOptions};
+use crate::spec::NetworkFile;
 
 #[derive(Debug)]
 pub(super) struct TensorRt {
@@ -36,11 +37,11 @@ impl Provider for TensorRt {
         self.cuda.prepare()
     }
 
-    fn register(&self, builder: SessionBuilder, dtype: Option<DType>) -> ort::Result<SessionBuilder> {
+    fn register(&self, builder: SessionBuilder, graph: Option<&NetworkFile>) -> ort::Result<SessionBuilder> {
         let mut provider = ep::TensorRT::default()
             .with_device_id(i32::try_from(self.cuda.device()).unwrap_or(i32::MAX))
-            .with_fp16(dtype == Some(DType::Fp16));
-        if let Some(folder) = cache_folder("tensorrt") {
+            .with_fp16(graph.is_some_and(|graph| graph.dtype == Some(DType::Fp16)));
+        if let Some(folder) = graph.and_then(|graph| cache_folder("tensorrt", graph)) {
             provider = provider
                 .with_engine_cache(true)
                 .with_engine_cache_path(&folder)
@@ -48,7 +49,7 @@ impl Provider for TensorRt {
                 .with_timing_cache_path(&folder);
         }
         let builder = builder.with_execution_providers([provider.build().error_on_failure()])?;
-        self.cuda.register(builder, dtype)
+        self.cuda.register(builder, graph)
     }
 
     /// Not measured: every new shape may be compiled anew.

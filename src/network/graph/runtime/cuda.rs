@@ -16,8 +16,9 @@ struct Missing {
     broken: Option<String>,
 }
 
-/// Libraries that providers open when an operator needs them.
+/// Libraries that providers open when an operator needs them, for CUDA 13 and for 12.
 const LATER: [&str; 3] = ["libcudnn.so.9", "libnvrtc.so.13", "libcufft.so.12"];
+const LATER_12: [&str; 3] = ["libcudnn.so.9", "libnvrtc.so.12", "libcufft.so.11"];
 
 /// Opens what `provider` needs. Libraries stay open: the provider finds them by their names.
 ///
@@ -39,7 +40,8 @@ pub(in crate::network::graph) fn preload(provider: &Path, surroundings: &Surroun
         left.retain(|name| !places_of(&folders, name).iter().any(|path| opens(path)));
         if left.is_empty() {
             // What an operator may open later by its name alone: found here now, or perhaps not needed.
-            for name in LATER.iter().filter(|name| !opens(Path::new(name))) {
+            let later = if runtime_of(provider).is_some_and(|name| name.ends_with(".12")) { LATER_12 } else { LATER };
+            for name in later.iter().filter(|name| !opens(Path::new(name))) {
                 let _ = places_of(&folders, name).iter().any(|path| opens(path));
             }
             return Ok(());

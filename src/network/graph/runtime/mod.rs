@@ -104,7 +104,8 @@ pub(super) fn candidates(surroundings: &Surroundings, has_nvidia: bool) -> Resul
         runtime.devices.iter().any(|device| has_nvidia || !of_nvidia.contains(device))
     };
     // The places are read only where something in them could be used: what a server without a GPU starts with stays what it was.
-    let found = if has_nvidia || cfg!(windows) { places::all(surroundings, &mut notes) } else { Vec::new() };
+    let found =
+        if has_nvidia || cfg!(windows) { places::all(surroundings, has_nvidia, &mut notes) } else { Vec::new() };
     let candidates = found.into_iter().filter(is_of_use).chain([given("the package")]).collect();
     Ok((candidates, notes))
 }

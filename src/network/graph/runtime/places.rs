@@ -30,14 +30,17 @@ pub(super) fn named(folder: &Path) -> Result<Runtime> {
 }
 
 /// All that are found, the best place first. `notes` says of others why they were not taken.
-pub(super) fn all(surroundings: &Surroundings, notes: &mut Vec<String>) -> Vec<Runtime> {
+pub(super) fn all(surroundings: &Surroundings, has_nvidia: bool, notes: &mut Vec<String>) -> Vec<Runtime> {
     let mut found = Vec::new();
     for package in &surroundings.packages {
         found.extend(described(package, "the installed package", notes));
     }
-    for folder in surroundings.runtimes.iter().flat_map(|folder| newest_first(folder)) {
-        found.extend(described(&folder, "`vecrank runtime add`", notes));
-    }
+    let folders = surroundings.runtimes.iter().flat_map(|folder| newest_first(folder));
+    let mut added: Vec<Runtime> =
+        folders.filter_map(|folder| described(&folder, "`vecrank runtime add`", notes)).collect();
+    // One for CUDA, which is looked for where there is NVIDIA's driver, before one for any GPU.
+    added.sort_by_key(|runtime| !(has_nvidia && runtime.devices.contains(&Device::Cuda)));
+    found.extend(added);
     for folder in python_folders(surroundings) {
         found.extend(distribution(&folder.join("onnxruntime").join("capi"), "a Python environment", notes));
     }
@@ -156,7 +159,10 @@ fn newest_first(folder: &Path) -> Vec<PathBuf> {
     let key = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (stem, version) = name.rsplit_once('-').unwrap_or((&name, ""));
-        let numbers: Vec<u64> = version.split('.').map(|number| number.parse().unwrap_or(0)).collect();
+        let digits = |part: &str| {
+            part.split(|letter: char| !letter.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
+        };
+        let numbers: Vec<u64> = version.split('.').map(|part| digits(part).unwrap_or(0)).collect();
         (stem.to_owned(), std::cmp::Reverse(numbers))
     };
     folders.sort_by_key(key);
