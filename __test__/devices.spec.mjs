@@ -19,7 +19,7 @@ const stubbedAndBare = { skip: noStubs || noBareMachine }
 
 /** What a GPU build of the stubs ends with when all that it needs is there: the words of ONNX Runtime's build for the CPU. */
 const AT_THE_END = /CUDA execution provider is not enabled in this build/
-const THREE_WAYS = [/npm install vecrank-cuda-linux-x64/, /vecrank runtime add/, /VECRANK_ORT_DIR/]
+const THREE_WAYS = [/vecrank runtime add/, /VECRANK_ORT_DIR/]
 
 /** The vector that Python's sentence-transformers gives for `hello world`. */
 const EXPECTED = (() => {
@@ -215,9 +215,9 @@ test('a runtime that is too old or damaged is passed over, and the error for the
   describedBuild(join(runtimes, 'onnxruntime-gpu-1.29.0'), { version: '1.29.0', files: { 'libonnxruntime_providers_shared.so': { size: 1 } } })
   gpuBuild(join(sitePackages(env.VIRTUAL_ENV), 'onnxruntime', 'capi'), { version: '1.20.1' })
   const reasons = [
-    /onnxruntime-gpu-1\.31\.0 .*damaged.*libonnxruntime_providers_cuda\.so is missing or cut/,
+    /onnxruntime-gpu-1\.31\.0 .*damaged.*libonnxruntime_providers_cuda\.so is cut/,
     /onnxruntime-gpu-1\.30\.0 .*damaged.*its library is missing/,
-    /onnxruntime-gpu-1\.29\.0 .*damaged.*libonnxruntime_providers_shared\.so is missing or cut/,
+    /onnxruntime-gpu-1\.29\.0 .*damaged.*libonnxruntime_providers_shared\.so is missing/,
     /onnxruntime-gpu-1\.20\.0 .*is version 1\.20\.0; 1\.24 or newer is needed/,
     /libonnxruntime\.so\.1\.20\.1 .*is version 1\.20\.1; 1\.24 or newer is needed/,
   ]
@@ -302,16 +302,17 @@ test('a folder that was empty is looked into again', stubbed, async (t) => {
   assertDevice(after, AT_THE_END)
 })
 
-test('a library that was found and cannot be opened is the error of the device, in the words of the system', stubbed, async (t) => {
+test('a library that was found and cannot be opened is the error of all that needs it, in the words of the system', stubbed, async (t) => {
   const { env, drivers, ort } = everything(t)
   const library = join(ort, `libonnxruntime.so.${PINNED}`)
   rmSync(library)
   writeFileSync(library, 'no library')
   const [cuda, cpu] = await quietly(t, `return [await attempt({ device: 'cuda' }), await attempt({ device: 'cpu', engine: 'graph' })]`, { env, drivers })
-  assertDevice(cuda, /libonnxruntime\.so\.[\d.]+: file too short/)
   // It was named, so nothing else is taken.
-  assert.equal(cpu.error.code, 'ERR_RUNTIME')
-  assert.match(cpu.error.message, /libonnxruntime\.so\.[\d.]+: file too short/)
+  for (const { error } of [cuda, cpu]) {
+    assert.equal(error.code, 'ERR_RUNTIME')
+    assert.match(error.message, /libonnxruntime\.so\.[\d.]+: file too short/)
+  }
 })
 
 test('a library that says it is too old, whatever its name says, or that is another, is the error of all that needs it', stubbed, async (t) => {
@@ -320,9 +321,10 @@ test('a library that says it is too old, whatever its name says, or that is anot
     rmSync(join(ort, `libonnxruntime.so.${PINNED}`))
     onnxruntimeStub(ort, version)
     const [cuda, cpu] = await quietly(t, `return [await attempt({ device: 'cuda' }), await attempt({ device: 'cpu', engine: 'graph' })]`, { env, drivers })
-    assertDevice(cuda, pattern)
-    assert.equal(cpu.error.code, 'ERR_RUNTIME')
-    assert.match(cpu.error.message, pattern)
+    for (const { error } of [cuda, cpu]) {
+      assert.equal(error.code, 'ERR_RUNTIME')
+      assert.match(error.message, pattern)
+    }
   }
 })
 
@@ -367,7 +369,7 @@ test('a library of CUDA that is missing is named, whichever it is', stubbed, asy
     const one = await quietly(t, `return attempt({ device: 'cuda' })`, { env, drivers })
     renameSync(away, file)
     assertDevice(one, new RegExp(`${name} is missing`), /libonnxruntime_providers_cuda\.so needs/, new RegExp(`Looked at .*${libraries}`))
-    assert.match(one.error.message, name.startsWith('libcudnn') ? /Install cuDNN.*nvidia-cudnn/ : /Install CUDA of that version.*CUDA_PATH/)
+    assert.match(one.error.message, name.startsWith('libcudnn') ? /Install cuDNN.*nvidia-cudnn/ : /Install CUDA 99 .*CUDA_PATH/)
     for (const other of NEEDED) assert.ok(other === name || !one.error.message.includes(`${other} is missing`), other)
   }
 })
@@ -410,7 +412,9 @@ test('so is a cut library of ONNX Runtime', stubbed, async (t) => {
   rmSync(library)
   copyFileSync(SHIPPED, library)
   truncateSync(library, 100_000)
-  assertDevice(await quietly(t, `return attempt({ device: 'cuda' })`, { env, drivers }), /libonnxruntime\.so.*(cut|damaged)/)
+  const { error } = await quietly(t, `return attempt({ device: 'cuda' })`, { env, drivers })
+  assert.equal(error.code, 'ERR_RUNTIME')
+  assert.match(error.message, /libonnxruntime\.so.*(cut|damaged)/)
 })
 
 test('so is a cut plugin', stubbed, async (t) => {
@@ -460,7 +464,7 @@ test('libraries are found by CUDA_PATH, CUDA_HOME, beside the provider, and in t
 test('for TensorRT its own libraries are named when those of CUDA are there', stubbed, async (t) => {
   const { env, drivers, libraries } = everything(t, { providers: ['cuda', 'tensorrt'] })
   const missing = await quietly(t, `return attempt({ device: 'tensorrt' })`, { env, drivers })
-  assertDevice(missing, /libnvinfer\.so\.99 is missing/, /libnvonnxparser\.so\.99 is missing/, /Install TensorRT of that version, or use `device: 'cuda'`/)
+  assertDevice(missing, /libnvinfer\.so\.99 is missing/, /libnvonnxparser\.so\.99 is missing/, /Install TensorRT 99, or use `device: 'cuda'`/)
   put(libraries, [named('nvinfer'), named('nvonnxparser')])
   const [one, cuda] = await quietly(t, `return [await attempt({ device: 'tensorrt' }), await attempt({ device: 'cuda' })]`, { env, drivers })
   assertDevice(one, /TensorRT execution provider is not enabled in this build/i)

@@ -124,17 +124,17 @@ test('without a library in the package the newest of the first folder that has o
   ])
   const next = folderOf('next', ['libonnxruntime.so.2'])
   const plain = folderOf('plain', ['libonnxruntime.so'])
-  assert.equal(onnxruntime('linux-x64-musl', undefined, [none, empty, many, next]), join(many, 'libonnxruntime.so.1.10.0'))
-  assert.equal(onnxruntime('linux-x64-musl', undefined, [plain, many]), join(plain, 'libonnxruntime.so'))
+  assert.deepEqual(onnxruntime('linux-x64-musl', undefined, [none, empty, many, next]), { library: join(many, 'libonnxruntime.so.1.10.0'), isChosen: false })
+  assert.deepEqual(onnxruntime('linux-x64-musl', undefined, [plain, many]), { library: join(plain, 'libonnxruntime.so'), isChosen: false })
 })
 
 test('the library in the package goes before that of the distribution, and the variable before both', (t) => {
   const folder = folderOf('distribution', ['libonnxruntime.so.1.24.0'])
-  assert.equal(onnxruntime('linux-x64-gnu', '/package/library.so', [folder]), '/package/library.so')
+  assert.deepEqual(onnxruntime('linux-x64-gnu', '/package/library.so', [folder]), { library: '/package/library.so', isChosen: false })
   const given = process.env.VECRANK_ONNXRUNTIME
   t.after(() => (given === undefined ? delete process.env.VECRANK_ONNXRUNTIME : (process.env.VECRANK_ONNXRUNTIME = given)))
   process.env.VECRANK_ONNXRUNTIME = join(scratch.base, 'chosen.so')
-  assert.equal(onnxruntime('linux-x64-gnu', '/package/library.so', [folder]), join(scratch.base, 'chosen.so'))
+  assert.deepEqual(onnxruntime('linux-x64-gnu', '/package/library.so', [folder]), { library: join(scratch.base, 'chosen.so'), isChosen: true })
   process.env.VECRANK_ONNXRUNTIME = 'relative.so'
   assert.throws(() => onnxruntime('linux-x64-gnu', '/package/library.so', [folder]), {
     code: 'ERR_RUNTIME',

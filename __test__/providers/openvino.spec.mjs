@@ -2,11 +2,12 @@
 // provider.
 
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { cpSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { assertNear, assertSameVector, copyOf, cosine, failure, fullSize, golden, largestDifference, root, someTexts, tiny } from '../fixtures.mjs'
+import { temporary } from '../hub/world.mjs'
 import { maskless } from '../onnx.mjs'
 import { inChild, libraryOf, unavailable, withPlugins } from './plugins.mjs'
 
@@ -157,6 +158,27 @@ test('a plugin by a name of its own is tried first by auto', options, async () =
     const { device, provider, requested, passedOver } = await embedder.info()
     assert.deepEqual({ device, provider, requested, passedOver }, { device: 'mine', provider: PROVIDER, requested: 'auto', passedOver: [] })
   })
+})
+
+test('under another name it computes in the same numbers', options, async () => {
+  const named = new Embedder(tiny('zoo/bert-mean'), { providers: [{ name: 'openvino', path }], device: 'openvino' })
+  const other = new Embedder(tiny('zoo/bert-mean'), { providers: [{ name: 'acme', path }] })
+  assertNear(await other.embed(texts[1]), await named.embed(texts[1]), 1e-6, 'both')
+  await Promise.all([named.dispose(), other.dispose()])
+})
+
+test("a processor is no GPU: device 'gpu' passes it over", options, async () => {
+  await assert.rejects(Embedder.load(tiny('zoo/bert-mean'), { device: 'gpu', providers: [{ name: 'openvino', path }] }), failure('ERR_DEVICE', /openvino: it works here, but on the processor/))
+})
+
+test('a library beside the plugin that is cut is an error and not the end of the process', options, (t) => {
+  const copy = temporary(t)
+  cpSync(data, copy, { recursive: true })
+  const beside = join(libraryOf(copy, 'openvino'), '..', 'libopenvino_intel_cpu_plugin.so')
+  truncateSync(beside, 5_000_000)
+  const { status, stdout } = inChild(copy, `console.log(await Embedder.load(${JSON.stringify(tiny('zoo/bert-mean'))}, { device: 'openvino' }).then(() => 'loaded', (error) => error.code + ' ' + error.message))`)
+  assert.equal(status, 0)
+  assert.match(stdout, /^ERR_DEVICE .*libopenvino_intel_cpu_plugin\.so is cut: it has 5000000 bytes of \d+/)
 })
 
 test('a device that the plugin does not have is an error that says which it has', options, async () => {

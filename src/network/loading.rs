@@ -6,7 +6,7 @@ use super::placement::Candidate;
 use super::{Network, PassedOver, Placement, Runs};
 use crate::error::{Error, Result};
 use crate::files::{ModelFolder, Object};
-use crate::options::LoadOptions;
+use crate::options::{Device, LoadOptions};
 use crate::spec::{Choice, EngineKind, ModelSpec, NetworkFile};
 
 impl Network {
@@ -16,7 +16,8 @@ impl Network {
     /// Those of fetching files, of [`Graph`] and of [`Encoder`]; [`Error::ModelUnsupported`] where the encoder alone could take the
     /// model and does not understand it.
     pub fn load(folder: &ModelFolder, spec: &ModelSpec, options: &LoadOptions, placement: Placement) -> Result<Self> {
-        let Placement { requested, candidates, mut passed_over, named } = placement;
+        let Placement { requested, candidates, passed_over, named } = placement;
+        let mut refused = Vec::new();
         let mut reasons = Vec::new();
         for (number, candidate) in candidates.iter().enumerate() {
             let mut choices = spec.choices.iter().filter(|choice| choice.place == number).peekable();
@@ -45,6 +46,10 @@ impl Network {
             });
             let reason = match loaded {
                 Ok((file, runs)) => {
+                    // What stands behind the device in use is no news.
+                    let before =
+                        passed_over.into_iter().filter(|(place, _)| *place <= number).map(|(_, passed)| passed);
+                    let passed_over: Vec<PassedOver> = before.chain(refused).collect();
                     let warnings = warnings(options, candidate, &runs, &passed_over, &named);
                     let device = candidate.device.clone();
                     return Ok(Network { file, runs, device, requested, passed_over, warnings });
@@ -52,7 +57,7 @@ impl Network {
                 Err(error) if is_last || ends_a_load(&error) => return Err(error),
                 Err(error) => std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": "),
             };
-            passed_over.push(PassedOver { device: candidate.device.clone(), reason });
+            refused.push(PassedOver { device: candidate.device.clone(), reason });
         }
         Err(Error::Internal("there was no device to try".into()))
     }
@@ -154,11 +159,13 @@ fn warnings(
 ) -> Vec<String> {
     let mut warnings = Vec::new();
     let missed: Vec<_> = passed_over.iter().filter(|passed| named.contains(&passed.device)).collect();
-    if !missed.is_empty() {
+    // Who asks for any GPU has one.
+    if !missed.is_empty() && (options.device != Device::Gpu || candidate.is_cpu()) {
         let reasons: Vec<_> = missed.iter().map(|passed| format!("{}: {}", passed.device, passed.reason)).collect();
         let device =
             if candidate.is_cpu() { "the CPU".to_owned() } else { format!("the device '{}'", candidate.device) };
-        warnings.push(format!("The model runs on {device}, not on the device that was named. {}", reasons.join("; ")));
+        let names: Vec<_> = missed.iter().map(|passed| format!("'{}'", passed.device)).collect();
+        warnings.push(format!("The model runs on {device} and not on {}. {}", names.join(" or "), reasons.join("; ")));
     }
     if options.gpu_memory_limit.is_some() && !candidate.is_cpu() && !candidate.provider.has_limit() {
         warnings.push(format!(

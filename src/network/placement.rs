@@ -44,8 +44,8 @@ pub struct Placement {
     pub(super) requested: Device,
     /// Devices that work, the best first; at least one.
     pub(super) candidates: Vec<Candidate>,
-    /// Those before them that do not.
-    pub(super) passed_over: Vec<PassedOver>,
+    /// Those that do not, each with the number of candidates that come before it.
+    pub(super) passed_over: Vec<(usize, PassedOver)>,
     /// The devices that the user named, so that it has to be spoken of where they are not in use.
     pub(super) named: Vec<String>,
 }
@@ -93,11 +93,14 @@ impl Placement {
             let works = if options.engine == EngineOption::Encoder {
                 Err("the encoder runs on the CPU".to_owned())
             } else {
-                graph::works(&*provider)
+                graph::works(&*provider).and_then(|()| {
+                    let suits = requested != Device::Gpu || provider.is_gpu();
+                    if suits { Ok(()) } else { Err("it works here, but on the processor and on no GPU".to_owned()) }
+                })
             };
             match works {
                 Ok(()) => candidates.push(Candidate { device, provider }),
-                Err(reason) => passed_over.push(PassedOver { device, reason }),
+                Err(reason) => passed_over.push((candidates.len(), PassedOver { device, reason })),
             }
         }
         if requested == Device::Auto || options.fallback {
@@ -108,9 +111,11 @@ impl Placement {
         }
         let named = match requested {
             Device::Auto => options.providers.iter().map(|plugin| plugin.name.clone()).collect(),
-            _ => {
-                passed_over.iter().map(|passed| passed.device.clone()).chain([requested.as_str().to_owned()]).collect()
-            }
+            _ => passed_over
+                .iter()
+                .map(|(_, passed)| passed.device.clone())
+                .chain([requested.as_str().to_owned()])
+                .collect(),
         };
         Ok(Placement { requested, candidates, passed_over, named })
     }
@@ -150,11 +155,11 @@ fn wanted(options: &LoadOptions) -> Vec<Candidate> {
     given.into_iter().chain(others).collect()
 }
 
-fn unusable(requested: Device, passed_over: &[PassedOver]) -> Error {
+fn unusable(requested: Device, passed_over: &[(usize, PassedOver)]) -> Error {
     let reasons: Vec<String> = passed_over
         .iter()
         .map(
-            |PassedOver { device, reason }| {
+            |(_, PassedOver { device, reason })| {
                 if device == requested.as_str() { reason.clone() } else { format!("{device}: {reason}") }
             },
         )

@@ -168,6 +168,11 @@ pub(super) fn cuda_memory(runtime: &str, device: u32) -> Result<(u64, u64), Stri
     drop(library);
     match said {
         None => Ok((free as u64, total as u64)),
+        Some(error) if error.contains("insufficient") => {
+            let newest = gpus().first().map_or_else(String::new, |gpu| format!(" runs CUDA {} at most, and", gpu.cuda));
+            let wanted = runtime.rsplit('.').next().unwrap_or_default();
+            Err(format!("NVIDIA's driver{newest} is too old for CUDA {wanted}. Install a newer one ({error})"))
+        }
         Some(error) => Err(format!(
             "CUDA says of device {device}: {error}. Look with nvidia-smi which GPUs there are; CUDA_VISIBLE_DEVICES may hide some"
         )),

@@ -97,6 +97,14 @@ fn make() -> Result<Environment> {
         .inspect(|environment| environment.set_log_level(wanted_level().unwrap_or(LogLevel::Error)))
 }
 
+/// Whether the ONNX Runtime that a variable names serves. One that was shipped or found is looked at when it is needed.
+pub(super) fn check_named() -> Result<()> {
+    let surroundings = runtime::surroundings()?;
+    let (runtime, _) = runtime()?;
+    let is_named = surroundings.is_chosen || surroundings.variable("VECRANK_ORT_DIR").is_some();
+    if is_named && ENVIRONMENT.get().is_none() { version_that_serves(&runtime.library).map(drop) } else { Ok(()) }
+}
+
 /// The version of a library that is whole, can be opened and is new enough.
 fn version_that_serves(library: &Path) -> Result<String> {
     check_digest(library)?;

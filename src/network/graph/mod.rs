@@ -80,7 +80,7 @@ pub struct Graph {
 /// # Errors
 /// [`Error::Runtime`] where it is not there.
 pub(super) fn check_runtime() -> Result<()> {
-    environment::runtime().map(drop)
+    environment::check_named()
 }
 
 impl Graph {

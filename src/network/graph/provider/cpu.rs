@@ -35,6 +35,10 @@ impl Provider for Cpu {
         true
     }
 
+    fn is_gpu(&self) -> bool {
+        false
+    }
+
     fn prefers_half(&self) -> bool {
         false
     }

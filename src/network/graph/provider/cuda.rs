@@ -47,16 +47,10 @@ impl Cuda {
 /// What CUDA's providers need, for a device of them.
 pub(super) fn ready(device: Device, provider: &str) -> Result<(), String> {
     driver::present().map_err(|error| format!("{error}. Install it, or use another device"))?;
-    let package = match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("linux", "x86_64") => "`npm install vecrank-cuda-linux-x64`, or ",
-        ("windows", "x86_64") => "`npm install vecrank-cuda-win32-x64`, or ",
-        _ => "",
-    };
-    let advice = format!(
-        "Install one with it: {package}`npx vecrank runtime add` with the wheel of onnxruntime-gpu, or set VECRANK_ORT_DIR to a folder \
-         with its libraries"
-    );
-    runtime_has(device, &advice)?;
+    // Not the package `vecrank-cuda-…`, before it is published: nobody else's must be installed by that name.
+    let advice = "Add one with it: `npx vecrank runtime add` with the wheel of onnxruntime-gpu, or set VECRANK_ORT_DIR to a folder with its \
+                  libraries";
+    runtime_has(device, advice)?;
     let (runtime, _) = environment::runtime().map_err(|error| error.to_string())?;
     let surroundings = surroundings().map_err(|error| error.to_string())?;
     cuda::preload(&runtime.folder().join(library_name(provider)), surroundings)

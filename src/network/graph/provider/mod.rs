@@ -54,6 +54,11 @@ pub(in crate::network) trait Provider: Debug + Send + Sync {
         false
     }
 
+    /// Whether it is a GPU that computes.
+    fn is_gpu(&self) -> bool {
+        true
+    }
+
     /// Whether it computes fp16 as fast as the reference would: `dtype: 'auto'` takes it there.
     fn prefers_half(&self) -> bool {
         true

@@ -14,9 +14,12 @@ use ort::session::builder::SessionBuilder;
 use super::{Provider, RunTokens};
 use crate::error::shown;
 use crate::network::graph::environment;
-use crate::network::graph::runtime::{added_plugin, is_whole, surroundings};
+use crate::network::graph::runtime::{added_plugin, damage, is_whole, surroundings};
 use crate::options::{DType, Device, LoadOptions, Plugin};
 use crate::spec::NetworkFile;
+
+/// The provider that needs to be told which numbers it computes in.
+const OPENVINO: &str = "OpenVINOExecutionProvider";
 
 /// Libraries that are registered, with the places of their devices among all of the environment.
 static REGISTERED: Mutex<BTreeMap<PathBuf, Range<usize>>> = Mutex::new(BTreeMap::new());
@@ -41,10 +44,6 @@ struct Chosen {
 impl PluginProvider {
     pub fn new(plugin: Plugin, options: &LoadOptions) -> Self {
         PluginProvider { plugin, device_id: options.device_id, threads: options.threads, chosen: OnceCell::new() }
-    }
-
-    fn is(&self, device: Device) -> bool {
-        self.plugin.name == device.as_str()
     }
 
     /// The library that was given, or else one that `vecrank runtime add` unpacked.
@@ -75,6 +74,9 @@ impl PluginProvider {
             return Err(format!("its library {} is damaged: the file is cut. Add it again", library.display()));
         }
         let _devices = environment::devices_lock();
+        if let Some(reason) = library.parent().and_then(damage) {
+            return Err(format!("its library {} is damaged: {reason}. Add it again", library.display()));
+        }
         let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
         if !registered.contains_key(&library) {
             let before = environment.devices().count();
@@ -121,17 +123,17 @@ impl PluginProvider {
 
     /// What the user says, and what OpenVINO needs to compute what was asked for: by default it takes bf16 or fp16 where the
     /// processor has them, and vectors of fp32 would differ by 1e-2.
-    fn options(&self, kind: DeviceType, dtype: Option<DType>) -> BTreeMap<String, String> {
+    fn options(&self, chosen: &Chosen, dtype: Option<DType>) -> BTreeMap<String, String> {
         let mut options = self.plugin.options.clone();
-        if self.is(Device::OpenVino) && !options.contains_key("load_config") {
+        if chosen.provider == OPENVINO && !options.contains_key("load_config") {
             let mut settings = serde_json::Map::new();
             if dtype != Some(DType::Fp16) && dtype != Some(DType::Q4f16) {
                 settings.insert("INFERENCE_PRECISION_HINT".into(), "f32".into());
             }
-            if kind == DeviceType::CPU {
+            if chosen.kind == DeviceType::CPU {
                 settings.insert("INFERENCE_NUM_THREADS".into(), self.threads.into());
             }
-            let config = serde_json::json!({ word(kind): settings });
+            let config = serde_json::json!({ word(chosen.kind): settings });
             options.insert("load_config".into(), config.to_string());
         }
         options
@@ -178,7 +180,7 @@ impl Provider for PluginProvider {
     fn register(&self, builder: SessionBuilder, graph: Option<&NetworkFile>) -> ort::Result<SessionBuilder> {
         let chosen = self.chosen().map_err(ort::Error::new)?;
         let environment = environment::get().map_err(|error| ort::Error::new(error.to_string()))?;
-        let options = self.options(chosen.kind, graph.and_then(|graph| graph.dtype));
+        let options = self.options(chosen, graph.and_then(|graph| graph.dtype));
         let options: Vec<(String, String)> =
             options.into_iter().map(|(key, value)| (format!("{}.{key}", chosen.provider), value)).collect();
         for (_, value) in &options {
@@ -191,8 +193,12 @@ impl Provider for PluginProvider {
         Ok(builder.with_devices(device, Some(&options))?)
     }
 
-    fn prefers_half(&self) -> bool {
+    fn is_gpu(&self) -> bool {
         self.chosen.get().is_some_and(|chosen| chosen.kind == DeviceType::GPU)
+    }
+
+    fn prefers_half(&self) -> bool {
+        self.is_gpu()
     }
 
     /// On a processor as there: padding costs more than large batches save.

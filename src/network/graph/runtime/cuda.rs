@@ -95,19 +95,20 @@ fn stem_and_version(name: &str) -> (&str, &str) {
     (stem, version.trim_start_matches('.').split('.').next().unwrap_or(""))
 }
 
-fn advice_for(library: &str) -> &'static str {
+fn advice_for(library: &str, cuda: &str) -> String {
+    let (_, version) = stem_and_version(library);
     match library {
-        _ if library.starts_with("libcuda.") => "Install NVIDIA's driver",
+        _ if library.starts_with("libcuda.") => "Install NVIDIA's driver".into(),
         _ if library.starts_with("libnvinfer") || library.starts_with("libnvonnxparser") => {
-            "Install TensorRT of that version, or use `device: 'cuda'`"
+            format!("Install TensorRT {version}, or use `device: 'cuda'`")
         }
-        _ if library.starts_with("libcudnn") => {
-            "Install cuDNN of that version (the system's package, or `pip install nvidia-cudnn-cu13` in an active environment)"
-        }
-        _ => {
-            "Install CUDA of that version (the system's package, or `pip install nvidia-cuda-runtime nvidia-cublas nvidia-curand \
-             nvidia-cufft` in an active environment), or set CUDA_PATH to its folder"
-        }
+        _ if library.starts_with("libcudnn") => format!(
+            "Install cuDNN {version} for CUDA {cuda} (the system's package, or `pip install nvidia-cudnn-cu{cuda}` in an active environment)"
+        ),
+        _ => format!(
+            "Install CUDA {cuda} (the system's package, or `pip install nvidia-cuda-runtime nvidia-cublas nvidia-curand nvidia-cufft \
+             nvidia-cuda-nvrtc` in an active environment), or set CUDA_PATH to its folder"
+        ),
     }
 }
 
@@ -127,8 +128,14 @@ fn explained(provider: &Path, missing: &[Missing], folders: &[PathBuf]) -> Strin
             (None, None) => format!("{name} is missing"),
         })
         .collect();
-    let mut advice: Vec<&str> = missing.iter().map(|missing| advice_for(&missing.name)).collect();
-    advice.dedup();
+    let runtime = runtime_of(provider).unwrap_or_default();
+    let major = runtime.rsplit('.').next().unwrap_or_default();
+    let mut advice: Vec<String> = Vec::new();
+    for advised in missing.iter().map(|missing| advice_for(&missing.name, major)) {
+        if !advice.contains(&advised) {
+            advice.push(advised);
+        }
+    }
     let advice = advice.join(". ");
     let name = provider.file_name().unwrap_or_default().to_string_lossy();
     let looked: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use once_cell::sync::OnceCell;
 
 pub(super) use self::elf::is_whole;
-pub(super) use self::places::added_plugin;
+pub(super) use self::places::{added_plugin, damage};
 
 use crate::error::{Error, Result};
 use crate::options::Device;

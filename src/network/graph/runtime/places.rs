@@ -33,11 +33,11 @@ pub(super) fn named(folder: &Path) -> Result<Runtime> {
 pub(super) fn all(surroundings: &Surroundings, has_nvidia: bool, notes: &mut Vec<String>) -> Vec<Runtime> {
     let mut found = Vec::new();
     for package in &surroundings.packages {
-        found.extend(described(package, "the installed package", notes));
+        found.extend(described(package, "the installed package", "Install it again", notes));
     }
     let folders = surroundings.runtimes.iter().flat_map(|folder| newest_first(folder));
     let mut added: Vec<Runtime> =
-        folders.filter_map(|folder| described(&folder, "`vecrank runtime add`", notes)).collect();
+        folders.filter_map(|folder| described(&folder, "`vecrank runtime add`", "Add it again", notes)).collect();
     // One for CUDA, which is looked for where there is NVIDIA's driver, before one for any GPU.
     added.sort_by_key(|runtime| !(has_nvidia && runtime.devices.contains(&Device::Cuda)));
     found.extend(added);
@@ -50,45 +50,55 @@ pub(super) fn all(surroundings: &Surroundings, has_nvidia: bool, notes: &mut Vec
     found
 }
 
-/// A folder with a `runtime.json`, as `vecrank runtime add` and the packages with CUDA have it.
-fn described(folder: &Path, place: &str, notes: &mut Vec<String>) -> Option<Runtime> {
-    let text = std::fs::read_to_string(folder.join("runtime.json"));
-    let description = text
-        .map_err(|error| error.to_string())
-        .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).map_err(|error| error.to_string()));
-    let description = match description {
-        Ok(description) => description,
-        Err(error) => {
-            notes.push(format!(
-                "{} ({place}) is damaged: runtime.json cannot be read ({error}). Add it again",
-                folder.display()
-            ));
-            return None;
-        }
+/// What is wrong with a folder that has a `runtime.json`: a file that it lists is missing or has another size. The system's loader ends the
+/// process where a library is cut. A folder without that file has no fault that could be known.
+pub(in crate::network::graph) fn damage(folder: &Path) -> Option<String> {
+    let unreadable = |error: &dyn std::fmt::Display| Some(format!("runtime.json cannot be read ({error})"));
+    let text = match std::fs::read_to_string(folder.join("runtime.json")) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        Err(error) => return unreadable(&error),
     };
+    let description: serde_json::Value = match serde_json::from_str(&text) {
+        Ok(description) => description,
+        Err(error) => return unreadable(&error),
+    };
+    let format = description.get("format").and_then(serde_json::Value::as_u64).unwrap_or(1);
+    if format != 1 {
+        return Some(format!("runtime.json has the format {format}, which this version does not read"));
+    }
+    let library = description.get("library").and_then(|name| name.as_str()).unwrap_or_default();
+    if library.is_empty() || !folder.join(library).is_file() {
+        return Some("its library is missing".into());
+    }
+    let listed = description.get("files").and_then(|files| files.as_object());
+    listed.into_iter().flatten().find_map(|(name, file)| {
+        let expected = file.get("size").and_then(serde_json::Value::as_u64)?;
+        match std::fs::metadata(folder.join(name)).map(|found| found.len()) {
+            Ok(found) if found == expected => None,
+            Ok(found) => Some(format!("{name} is cut: it has {found} bytes of {expected}")),
+            Err(_) => Some(format!("{name} is missing")),
+        }
+    })
+}
+
+/// A folder with a `runtime.json`, as `vecrank runtime add` and the packages with CUDA have it. `again` says how it is had again.
+fn described(folder: &Path, place: &str, again: &str, notes: &mut Vec<String>) -> Option<Runtime> {
+    if let Some(reason) = damage(folder) {
+        notes.push(format!("{} ({place}) is damaged: {reason}. {again}", folder.display()));
+        return None;
+    }
+    let text = std::fs::read_to_string(folder.join("runtime.json")).ok()?;
+    let description: serde_json::Value = serde_json::from_str(&text).ok()?;
     let word = |key: &str| description.get(key).and_then(|value| value.as_str()).unwrap_or_default();
     if word("kind") != "onnxruntime" {
         return None;
     }
-    let library = folder.join(word("library"));
-    let mut refused = |why: String| {
-        notes.push(format!("{} ({place}) {why}", folder.display()));
-        None
-    };
-    let listed = description.get("files").and_then(|files| files.as_object());
-    for (name, file) in listed.into_iter().flatten() {
-        let size = std::fs::metadata(folder.join(name)).map(|found| found.len()).ok();
-        if size != file.get("size").and_then(serde_json::Value::as_u64) {
-            return refused(format!("is damaged: {name} is missing or cut. Add it again"));
-        }
-    }
-    if word("library").is_empty() || !library.is_file() {
-        return refused("is damaged: its library is missing. Add it again".into());
-    }
     if let Some(why) = too_old(word("version")) {
-        return refused(why);
+        notes.push(format!("{} ({place}) {why}", folder.display()));
+        return None;
     }
-    let devices = devices_of(folder);
+    let (library, devices) = (folder.join(word("library")), devices_of(folder));
     Some(Runtime { library, devices, place: format!("{place} {}", folder.display()) })
 }
 
