@@ -66,8 +66,8 @@ async function unpack(file) {
     return await finish(storage, chosen, origin, source)
   } finally {
     for (const [name, handler] of handlers) process.off(name, handler)
-    archive.close()
     storage?.discard()
+    archive.close()
   }
 }
 
