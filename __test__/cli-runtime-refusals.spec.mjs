@@ -208,6 +208,10 @@ test('a name that there is not, and words that mean nothing', async (t) => {
   assert.deepEqual([missing.code, missing.stderr], [1, `vecrank: There is no ${join(data, 'none.whl')} (ERR_FILE_NOT_FOUND)\n`])
   const cases = [
     [['add'], /needs a wheel, a package, an archive or a folder/],
+    ...['https://user:canary@example.com/a.whl', 'onnxruntime-gpu', 'onnxruntime_gpu==1.31.1', 'Microsoft.ML.OnnxRuntime.Gpu.Linux'].map((word) => [
+      ['add', word],
+      /^vecrank: runtime add: it takes a file or a folder; download it first, such as: pip download --no-deps onnxruntime-gpu\n/,
+    ]),
     [['ls', 'x'], /runtime ls takes no "x"/],
     [['rm'], /needs the name of a runtime/],
     [['frob'], /no command "runtime frob"/],
