@@ -8,7 +8,7 @@
 const { resolve } = require('node:path')
 const { fileURLToPath } = require('node:url')
 const { isFloat32Array, isSharedArrayBuffer } = require('node:util/types')
-const { VecrankError, expected } = require('./errors.js')
+const { VecrankError, argumentError, expected } = require('./errors.js')
 const { isArray, isObject } = require('./shape.js')
 
 const LARGEST = 2 ** 31 - 1
@@ -190,7 +190,8 @@ function loadOptions(kind, options, path = 'options') {
     if (found[name] !== undefined) throw expected(`nothing (${what})`, `${path}.${name}`, found[name])
   }
   if (found.engine === 'encoder' && device !== 'auto' && device !== 'cpu') {
-    throw expected(`"auto" or "cpu" (\`${path}.engine\` is "encoder", which runs on the CPU)`, `${path}.device`, device)
+    // The words of the native side, which sees to it as well.
+    throw argumentError(`Expected 'auto' or 'cpu' for \`${path}.device\` with \`engine: 'encoder'\`, which runs on the CPU, but received '${device}'.`)
   }
   if (device === 'cpu' || device === 'coreml') {
     // The first is the one that there is. Left out here, so that handles with it and without it are equal.
