@@ -119,7 +119,8 @@ export interface ModelOptions {
   fallback?: boolean
   /**
    * Which of several devices of a kind, from 0: CUDA's number of a GPU (`CUDA_VISIBLE_DEVICES` counts), DirectML's of an adapter; of a plugin's devices
-   * GPUs come first. One that is not there is `ERR_DEVICE`. Of no effect on the CPU and Core ML. @default 0
+   * GPUs come first. One that is not there is `ERR_DEVICE`. Of the CPU and of Core ML there is one: with `device: 'cpu'` and `'coreml'` any other
+   * number than 0 is `ERR_INVALID_ARG`. @default 0
    */
   deviceId?: number
   /**
@@ -229,7 +230,7 @@ export interface ModelInfo {
   readonly requested: Device
   /** The device in use: never `'auto'` or `'gpu'`; for a plugin of another name that name. */
   readonly device: Exclude<Device, 'auto' | 'gpu'> | (string & {})
-  /** Devices that were tried before it, in that order, and why they were not taken. */
+  /** Devices that were tried before the one in use, in that order, and why they were not taken. */
   readonly passedOver: readonly { readonly device: string; readonly reason: string }[]
   /**
    * Nodes of the graph by execution provider, as ONNX Runtime has put them after its optimisations, such as `{ CUDAExecutionProvider: 210 }`. Those of
@@ -252,8 +253,8 @@ export interface ModelInfo {
 }
 
 /**
- * A handle on a model, loaded on first need and shared: equal handles use one session of the process. A handle keeps the model that it has
- * loaded; when files of a model's folder are replaced, handles that are opened afterwards load the new ones.
+ * A handle on a model, loaded on first need and shared: handles share a session where their options are written alike. A handle keeps the model
+ * that it has loaded; when files of a model's folder are replaced, handles that are opened afterwards load the new ones.
  */
 declare abstract class Model {
   /**
@@ -570,7 +571,7 @@ export interface Hardware {
     readonly model: string
     /** Logical cores of the machine. */
     readonly cores: number
-    /** Those that this process may run on. */
+    /** Those that this process may use, a container's quota counted: what `threads` is by default. */
     readonly allowed: number
     /** What of the processor's instructions matters to the encoder, such as `'avx2'`. */
     readonly features: readonly string[]
@@ -600,6 +601,10 @@ export interface Hardware {
     readonly available: boolean
     /** What is missing and what to do; `null` where it is available. */
     readonly reason: string | null
+    /** The library that has it, where there is one. */
+    readonly library: string | null
+    /** Version of that library; `null` where it is not known. */
+    readonly version: string | null
   }[]
   /** The one ONNX Runtime of this process. */
   readonly onnxruntime: {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { cards } from '../lib/cli/cards.js'
 import { cores } from '../lib/cli/cores.js'
+import { problemsOf } from '../lib/cli/doctor.js'
 import { variables } from '../lib/cli/environment.js'
 import { text } from '../lib/cli/report.js'
 import { hubFolder, room } from '../lib/cli/room.js'
@@ -13,7 +14,7 @@ import { tiny } from './fixtures.mjs'
 import { start, vecrank } from './hub/cli.mjs'
 import { root, temporary } from './hub/world.mjs'
 
-const KEYS = 'ok problems notes vecrank node system addon cpu memory gpus cards onnxruntime providers runtimes cache defaults environment selfTest'.split(' ')
+const KEYS = 'ok problems notes vecrank node system addon unknown cpu memory gpus cards onnxruntime providers runtimes cache defaults environment selfTest'.split(' ')
 /** Nothing of the developer's own machine. */
 const clean = (t, env = {}) => ({
   VECRANK_DATA: join(temporary(t), 'data'),
@@ -21,6 +22,7 @@ const clean = (t, env = {}) => ({
   VECRANK_RERANKER: '',
   VECRANK_ONNXRUNTIME: '',
   VECRANK_ORT_DIR: '',
+  VECRANK_CPU: '',
   MODEL_CACHE: '',
   HF_HUB_CACHE: '',
   HUGGINGFACE_HUB_CACHE: '',
@@ -83,6 +85,31 @@ test('a default model that would have to be downloaded is not tested, and nothin
   assert.match(wrong.problems[0], /^VECRANK_EMBEDDER: Expected/)
 })
 
+test('a default model that is not there is broken, also with --quick, and its variable is named', async (t) => {
+  const nowhere = join(temporary(t), 'nowhere')
+  const empty = temporary(t)
+  for (const words of [[], ['--quick']]) {
+    const all = await found(t, { VECRANK_EMBEDDER: nowhere, VECRANK_RERANKER: nowhere }, words)
+    const said = ['VECRANK_EMBEDDER', 'VECRANK_RERANKER'].map((name) => `${name} names the folder ${nowhere}, which is not there`)
+    assert.deepEqual([all.code, all.problems], [1, said])
+  }
+  const all = await found(t, { VECRANK_EMBEDDER: empty })
+  assert.deepEqual([all.code, all.problems.length, all.selfTest.runs], [1, 1, []])
+  assert.match(all.problems[0], /^VECRANK_EMBEDDER: .* has no config\.json/)
+  assert.match(all.selfTest.skipped, /embedder cannot be loaded/)
+})
+
+test('VECRANK_CPU that names no instruction set of this processor is broken', async (t) => {
+  for (const words of [[], ['--quick']]) {
+    const all = await found(t, { VECRANK_CPU: 'mmx' }, words)
+    assert.deepEqual([all.code, all.problems.length], [1, 1])
+    assert.match(all.problems[0], /^VECRANK_CPU is "mmx"; it must be one of .*portable, which is what this processor has$/)
+  }
+  const { cpu, problems } = await found(t, {}, ['--quick'])
+  assert.deepEqual(problems, [])
+  for (const word of [cpu.instructions, 'portable']) assert.deepEqual((await found(t, { VECRANK_CPU: word }, ['--quick'])).problems, [])
+})
+
 /** The package as it is installed, without the platform's. */
 function withoutAddon(t) {
   const folder = temporary(t)
@@ -96,7 +123,7 @@ test('without the addon there is the diagnosis, and all that JavaScript knows', 
   const { code, stdout, stderr } = await run([])
   assert.deepEqual([code, stderr], [1, ''])
   assert.match(stdout, /could not be loaded[^]*is not installed/)
-  assert.match(stdout, /unknown without the addon/)
+  assert.match(stdout, /unknown: the addon could not be loaded/)
   assert.match(stdout, /\n1 problem: see above\.\n$/)
   const all = JSON.parse((await run(['--json'])).stdout)
   assert.deepEqual(Object.keys(all), KEYS)
@@ -113,6 +140,22 @@ test('an addon that ends the process that loads it is a finding', { skip: proces
   const { code, stdout } = await start(t, process.execPath, [join(folder, 'bin/vecrank.js'), 'doctor', '--json'], { cwd: folder, env: clean(t) }).ended
   assert.equal(code, 1)
   assert.match(JSON.parse(stdout).problems[0], /ended with SIG\w+, while it was loading the addon|could not be loaded/)
+})
+
+test('where nothing is known of the devices the reason is told, and it is not the addon', async (t) => {
+  const shown = async (env) => (await vecrank(t, ['doctor', '--quick'], { env: clean(t, env) })).stdout
+  for (const name of ['VECRANK_DATA', 'VECRANK_ONNXRUNTIME']) {
+    const stdout = await shown({ [name]: 'relative' })
+    assert.match(stdout, new RegExp(`^Devices\n {2}unknown: ${name} is "relative"; it must be the absolute path`, 'm'))
+    assert.doesNotMatch(stdout, /addon/)
+    assert.match((await found(t, { [name]: 'relative' })).selfTest.skipped, new RegExp(`^${name} is`))
+  }
+  if (process.platform === 'win32') return
+  const end = join(temporary(t), 'end.cjs')
+  writeFileSync(end, "if (process.argv[1].endsWith('examination.js')) process.kill(process.pid, 'SIGBUS')")
+  const stdout = await shown({ NODE_OPTIONS: `--require "${end}"` })
+  assert.match(stdout, /^Devices\n {2}unknown: the look at the devices ended with SIGBUS$/m)
+  assert.match(stdout, /Problems\n {2}The process that looked at the devices ended with SIGBUS/)
 })
 
 test('an ONNX Runtime that cannot be opened is broken; the encoder is tested all the same', async (t) => {
@@ -147,16 +190,39 @@ test('a damaged runtime is broken, with its reasons', async (t) => {
   assert.match((await found(t, { VECRANK_DATA: 'relative' }, ['--quick'])).problems[0], /VECRANK_DATA/)
 })
 
+test('a damaged build of ONNX Runtime that was passed over is broken, and told once', () => {
+  const place = '/data/runtimes/onnxruntime-gpu-1.31.1'
+  const passedOver = [
+    '/a/vecrank-cuda-linux-x64 (the installed package) is damaged: b.so is missing or cut. Add it again',
+    `${place} (\`vecrank runtime add\`) is damaged: a.so is missing or cut. Add it again`,
+    '/b/libonnxruntime.so.1.20.0 (the system) is version 1.20.0',
+  ]
+  const model = { source: 'package', isHere: true, chosenBy: null, error: null }
+  const machine = {
+    addon: { error: null },
+    cpu: { features: [], instructions: null },
+    onnxruntime: { passedOver, error: null },
+    runtimes: { folder: '/data/runtimes', error: null, runtimes: [{ path: place, name: 'onnxruntime-gpu', damaged: ['a.so has 3 of 5 bytes'] }] },
+    cache: { writable: true, error: null },
+    defaults: { embedder: model, reranker: model },
+    selfTest: { skipped: null, runs: [] },
+  }
+  const [first, second, ...rest] = problemsOf(machine, { ended: null })
+  assert.deepEqual([first.startsWith(`The added runtime in ${place} is damaged`), second, rest], [true, passedOver[0], []])
+})
+
 test('a cache that cannot be written is broken: a file is in its way, or rights are missing', async (t) => {
   const folder = temporary(t)
   writeFileSync(join(folder, 'file'), '')
   const all = await found(t, { HF_HUB_CACHE: join(folder, 'file', 'hub') }, ['--quick'])
   assert.equal(all.code, 1)
   assert.match(all.problems[0], /cannot be written: .*file is a file, not a folder/)
+  assert.equal(all.problems[0].split(folder).length, 2, all.problems[0])
   assert.deepEqual([all.cache.writable, all.cache.exists], [false, false])
   if (process.platform === 'win32' || process.getuid() === 0) return
   chmodSync(folder, 0o500)
-  assert.equal((await found(t, { HF_HUB_CACHE: folder }, ['--quick'])).code, 1)
+  const narrow = await found(t, { HF_HUB_CACHE: folder }, ['--quick'])
+  assert.deepEqual([narrow.code, narrow.problems[0].split(folder).length], [1, 2])
 })
 
 test('a folder is tried and left as it was', (t) => {
@@ -245,7 +311,7 @@ test("the cache's folder without the addon is that of the addon", async (t) => {
 test('what no machine here has is told as well: a GPU, a narrow container, a device with wrong vectors', () => {
   const run = { device: 'cuda', engine: 'graph', provider: 'CUDAExecutionProvider', dtype: 'fp16', nodes: { CUDAExecutionProvider: 90, CPUExecutionProvider: 10 }, cosine: 0.5, least: 0.99, textsPerSecond: 9000, skipped: null, error: null }
   const model = { model: 'a/b', source: 'hub', path: null, isHere: false, chosenBy: null, error: null }
-  const shown = text({
+  const machine = {
     ok: false,
     problems: ['two\nlines, and \u001b[31m'],
     notes: [],
@@ -263,11 +329,16 @@ test('what no machine here has is told as well: a GPU, a narrow container, a dev
     defaults: { embedder: model, reranker: model },
     environment: {},
     selfTest: { skipped: null, runs: [run] },
-  })
+  }
+  const shown = text(machine)
   assert.match(shown, /64; this process may run on 8, with a quota of 1\.5, which is less/)
   assert.match(shown, /64\.0 GB, of which this process may use 2\.0 GB/)
   assert.match(shown, /NVIDIA L4: 24\.0 GB, 20\.0 GB free; driver 580\.65, which runs CUDA 13\.0 and older\n {2}card0: AMD, amdgpu driver/)
   assert.match(shown, /passed over +\/b is damaged/)
   assert.match(shown, /9000 texts a second; least cosine 0\.5000, which is wrong: below 0\.99; 90 of 100 nodes are on it/)
   assert.match(shown, /Problems\n {2}two\n {2}lines, and \\x1b\[31m\n\n1 problem: see above\.\n$/)
+  // A GPU that nothing runs on is no fault, and does not work either.
+  const idle = { ...machine, ok: true, problems: [], providers: [{ device: 'cuda', provider: 'CUDAExecutionProvider', available: false, reason: 'no library' }] }
+  assert.match(text(idle), /\nNothing is broken\. Not usable: cuda \(see above\)\.\n$/)
+  assert.match(text({ ...idle, gpus: [] }), /\nEverything that is here works\.\n$/)
 })

@@ -2,6 +2,7 @@
 // that are too old. Whatever it refuses, nothing is left behind. And what killed processes leave.
 
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import { join } from 'node:path'
@@ -166,6 +167,20 @@ test('libraries for other machines are refused by name', async (t) => {
   await refused(t, 'ERR_RUNTIME', [['a.whl', gpuWheel(), /is a library for linux-x64, and this is win32-arm64/]], { platform: 'win32', arch: 'arm64' })
 })
 
+test('a large library for another machine is refused by its beginning, and nothing is left', async (t) => {
+  // More than a pipe holds, so that most of it has not been read when it is refused.
+  const large = Buffer.concat([elfForArm(SONAME), randomBytes(6_000_000)])
+  const pattern = /: its file "libonnxruntime\.so\.1\.31\.1" is a library for linux-arm64, and this is linux-x64 \(ERR_RUNTIME\)/
+  const folder = temporary(t)
+  writeFileSync(join(folder, 'libonnxruntime.so.1.31.1'), large)
+  await refused(t, 'ERR_RUNTIME', [
+    ['a.zip', zipOf({ [LIBRARY]: large }), pattern],
+    ['a.zip', zipOf({ [LIBRARY]: { content: large, method: 0 } }), pattern],
+    ['a.tgz', tarballOf({ [LIBRARY]: large }), pattern],
+    ['a', folder, pattern],
+  ])
+})
+
 test('versions that are too old or not known, and what is no runtime, are refused', async (t) => {
   const folder = temporary(t)
   writeFileSync(join(folder, 'libonnxruntime.so'), main())
@@ -193,6 +208,10 @@ test('a name that there is not, and words that mean nothing', async (t) => {
   assert.deepEqual([missing.code, missing.stderr], [1, `vecrank: There is no ${join(data, 'none.whl')} (ERR_FILE_NOT_FOUND)\n`])
   const cases = [
     [['add'], /needs a wheel, a package, an archive or a folder/],
+    ...['https://user:canary@example.com/a.whl', 'onnxruntime-gpu', 'onnxruntime_gpu==1.31.1', 'Microsoft.ML.OnnxRuntime.Gpu.Linux'].map((word) => [
+      ['add', word],
+      /^vecrank: runtime add: it takes a file or a folder; download it first, such as: pip download --no-deps onnxruntime-gpu\n/,
+    ]),
     [['ls', 'x'], /runtime ls takes no "x"/],
     [['rm'], /needs the name of a runtime/],
     [['frob'], /no command "runtime frob"/],

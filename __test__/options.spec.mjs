@@ -44,7 +44,11 @@ const loadOptions = [
   [{ providers: [{ name: 'cpu', path: '/a' }] }, /not auto, gpu, cpu.* for `options\.providers\[0\]\.name` but received "cpu"/],
   [{ providers: [{ name: 'a', path: '/a' }, { name: 'a', path: '/b' }] }, /`options\.providers\[1\]\.name`/],
   [{ providers: [{ name: 'a' }] }, /the path of a library for `options\.providers\[0\]\.path`/],
-  [{ providers: [{ name: 'a', path: '' }] }, /`options\.providers\[0\]\.path`/],
+  [{ providers: [{ name: 'a', path: '' }] }, /a path or a file: URL for `options\.providers\[0\]\.path`/],
+  [{ providers: [{ name: 'a', path: 5 }] }, /a path or a file: URL for `options\.providers\[0\]\.path` but received 5/],
+  [{ providers: [{ name: 'a', path: new URL('https://example.com/a.so') }] }, /a path or a file: URL for `options\.providers\[0\]\.path`/],
+  [{ providers: [{ name: 'a', path: 'https://example.com/a.so' }] }, /a path or a file: URL for .* but received "https:\/\/example\.com\/a\.so"/],
+  [{ providers: [{ name: 'a', path: 'file:///a%2Fb.so' }] }, /a path or a file: URL of a local file for `options\.providers\[0\]\.path`/],
   [{ providers: [{ name: 'a', path: '/a', options: { cache: 1 } }] }, /a string for `options\.providers\[0\]\.options\.cache`/],
   [{ providers: [{ name: 'a', path: '/a', library: '/b' }] }, /a known option \(name, path, options\) for `options\.providers\[0\]`/],
   [{ threads: 0 }, /^Expected a whole number from 1 to 1024 for `options\.threads` but received 0 of type number\.$/],
@@ -116,17 +120,22 @@ test('options of devices', async () => {
   const info = await new Embedder(model, { device: 'cpu', fallback: true, providers: [] }).info()
   const plugin = { name: 'openvino', path: 'a.so' }
   const refused = [
-    [{ device: 'cpu', deviceId: 0 }, /deviceId/],
+    [{ device: 'cpu', deviceId: 1 }, /nothing \(`options\.device` is "cpu", of which there is one\) for `options\.deviceId` but received 1/],
+    [{ device: 'coreml', deviceId: 1 }, /deviceId/],
     [{ device: 'cpu', gpuMemoryLimit: 1 }, /gpuMemoryLimit/],
     [{ device: 'dml', gpuMemoryLimit: 1 }, /gpuMemoryLimit/],
-    [{ device: 'cpu', providers: [plugin] }, /providers\[0\]\.name/],
+    [{ device: 'cpu', providers: [plugin] }, /nothing \(`options\.device` is "cpu", which no plugin serves\) for `options\.providers`/],
     [{ device: 'cuda', providers: [plugin] }, /providers\[0\]\.name/],
+    [{ device: 'cuda', engine: 'encoder' }, /^Expected 'auto' or 'cpu' for `options\.device` with `engine: 'encoder'`, which runs on the CPU, but received 'cuda'\.$/],
+    [{ device: 'gpu', engine: 'encoder', fallback: true }, /for `options\.device` with .* but received 'gpu'/],
   ]
   for (const [options, named] of refused) assert.throws(() => new Embedder(model, options), bad(named))
+  // The first of one is what it is by default.
+  for (const engine of ['auto', 'encoder']) assert.equal((await new Embedder(model, { device: 'cpu', engine, deviceId: 0 }).embed('a')).length, 32)
+  new Embedder(model, { device: 'coreml', deviceId: 0 })
   const chosen = await new Embedder(model, { deviceId: 0, gpuMemoryLimit: 2 ** 30 }).info()
   assert.ok(['cpu', 'cuda', 'dml'].includes(chosen.device))
   assert.deepEqual([info.requested, info.device, info.passedOver, info.deviceMemory], ['cpu', 'cpu', [], null])
-  await assert.rejects(new Embedder(model, { device: 'cuda', engine: 'encoder' }).load(), bad(/'auto' or 'cpu' for `device`/))
 
   const library = path.resolve('no', 'such', 'library.so')
   const providers = [{ name: 'openvino', path: pathToFileURL(library) }]
@@ -152,6 +161,7 @@ test('hardware() names every device, with the reason why one does not work', asy
   assert.deepEqual(providers.map(({ device }) => device), ['cuda', 'tensorrt', 'dml', 'coreml', 'webgpu', 'openvino', 'cpu'])
   for (const { device, available, reason } of providers) assert.equal(available, reason === null, device)
   assert.equal(providers.at(-1).available, true)
+  assert.deepEqual([providers.at(-1).library, providers.at(-1).version], [onnxruntime.path, onnxruntime.version])
   assert.match(onnxruntime.version, /^1\.\d+\.\d+$/)
   assert.deepEqual([onnxruntime.error, path.isAbsolute(onnxruntime.path)], [null, true])
 })

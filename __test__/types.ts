@@ -192,6 +192,8 @@ async function devices(chosen: Device, plugins: readonly ProviderPlugin[]) {
   const named = found.providers.filter(({ available }) => available).map(({ device: working }) => working)
   // What works can be asked for.
   if (named[0] !== undefined) new Embedder('a', { device: named[0] })
+  same<(typeof found.providers)[number]['library'], string | null>()
+  same<(typeof found.providers)[number]['version'], string | null>()
   same<typeof found.memory.limit, number | null>()
   same<typeof found.onnxruntime.error, string | null>()
   // @ts-expect-error: it asks for nothing

@@ -6,8 +6,9 @@
 // DIR/STEP.json and ends with 1 where something does not hold; `report` makes gpu.json and gpu.md of them. With `--device cpu` all of it is
 // rehearsed without a GPU: what only a GPU can show is left out and said so, and no figure counts.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { describe } from './gpu/describe.mjs'
 import { failures } from './gpu/failures.mjs'
@@ -29,8 +30,15 @@ const { values, positionals } = parseArgs({
     python: { type: 'string' },
     out: { type: 'string' },
     quick: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 })
+if (values.help) {
+  // The top of this file.
+  const [top] = readFileSync(fileURLToPath(import.meta.url), 'utf8').split('\n\n')
+  console.log(top.replace(/^\/\/ ?/gm, ''))
+  process.exit()
+}
 const [name] = positionals
 const step = steps[name]
 if (step === undefined) throw new Error(`The step is one of ${Object.keys(steps).join(', ')}.`)

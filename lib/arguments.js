@@ -8,7 +8,7 @@
 const { resolve } = require('node:path')
 const { fileURLToPath } = require('node:url')
 const { isFloat32Array, isSharedArrayBuffer } = require('node:util/types')
-const { VecrankError, expected } = require('./errors.js')
+const { VecrankError, argumentError, expected } = require('./errors.js')
 const { isArray, isObject } = require('./shape.js')
 
 const LARGEST = 2 ** 31 - 1
@@ -70,14 +70,17 @@ const providers = (value, path) => {
 }
 /** A library's path: as it is in the file system, or as a file: URL. */
 const libraryPath = (value, path) => {
-  const isUrl = isObject(value) && typeof value.href === 'string' && value.href.startsWith('file:')
-  const text = isUrl ? value.href : nonEmpty(value, path)
-  if (!isUrl && !/^file:\/\//i.test(text)) return resolve(text)
+  const isUrl = isObject(value) && typeof value.href === 'string'
+  const given = isUrl ? value.href : value
+  if (typeof given !== 'string' || given === '') throw expected('a path or a file: URL', path, value)
+  // A drive of Windows has one letter and no two slashes behind its colon.
+  if (!isUrl && !/^[a-z][a-z\d+.-]+:\/\//i.test(given)) return resolve(given)
+  if (!/^file:/i.test(given)) throw expected('a path or a file: URL', path, given)
   try {
-    return fileURLToPath(text)
+    return fileURLToPath(given)
   } catch {
     // Of another host, or with an encoded slash.
-    throw expected('a file: URL of a local file', path, text)
+    throw expected('a path or a file: URL of a local file', path, given)
   }
 }
 /** Known by its shape: one from another realm, or of a library, is as good as the platform's. */
@@ -186,7 +189,16 @@ function loadOptions(kind, options, path = 'options') {
   const refuse = (name, what) => {
     if (found[name] !== undefined) throw expected(`nothing (${what})`, `${path}.${name}`, found[name])
   }
-  if (device === 'cpu' || device === 'coreml') refuse('deviceId', `\`${path}.device\` is "${device}", of which there is one`)
+  if (found.engine === 'encoder' && device !== 'auto' && device !== 'cpu') {
+    // The words of the native side, which sees to it as well.
+    throw argumentError(`Expected 'auto' or 'cpu' for \`${path}.device\` with \`engine: 'encoder'\`, which runs on the CPU, but received '${device}'.`)
+  }
+  if (device === 'cpu' || device === 'coreml') {
+    // The first is the one that there is. Left out here, so that handles with it and without it are equal.
+    if (found.deviceId === 0) delete found.deviceId
+    refuse('deviceId', `\`${path}.device\` is "${device}", of which there is one`)
+  }
+  if (device === 'cpu' && found.providers?.length > 0) refuse('providers', `\`${path}.device\` is "cpu", which no plugin serves`)
   if (!LIMITED.includes(device)) refuse('gpuMemoryLimit', `\`${path}.device\` is "${device}"; only "cuda" and "tensorrt" have a limit`)
   const strange = device === 'auto' || device === 'gpu' ? -1 : (found.providers ?? []).findIndex(({ name }) => name !== device)
   if (strange !== -1) {

@@ -10,6 +10,8 @@
 # --addon    vecrank.linux-x64-gnu.node, where it does not lie in the repository's root
 # --torch    the same model with model.safetensors, for sentence-transformers; else what MODELS/to_safetensors.py can make
 # --device cpu rehearses all of it without a GPU; no figure of that counts
+# --quick    fewer texts and rounds
+# --help     prints this
 #
 # Needs no network. Node is in PATH or named by NODE, Python by PYTHON (default python3); NVIDIA's libraries are those of that Python's nvidia-*
 # wheels where it has them, else the system's. No step stops the others; the exit status is 1 where one of them does not hold.
@@ -23,7 +25,16 @@ fail() {
   exit 2
 }
 
-[ $# -ge 2 ] || fail 'give the folder of the libraries and that of the models; the top of this script has the rest'
+# The top of this script.
+usage() {
+  sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  exit 0
+}
+
+for word in "$@"; do
+  [ "$word" != --help ] || usage
+done
+[ $# -ge 2 ] || fail 'give the folder of the libraries and that of the models; --help has the rest'
 libraries=$1 models=$2
 shift 2
 while [ $# -gt 0 ]; do
@@ -39,6 +50,9 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ "$device" = cuda ] || [ "$device" = cpu ] || fail "--device is cuda or cpu, not $device"
+if [ "$device" = cuda ] && ! nvidia-smi -L >/dev/null 2>&1; then
+  fail 'there is no GPU of NVIDIA here: nvidia-smi -L lists none. --device cpu rehearses the check without one'
+fi
 [ -d "$libraries" ] || fail "$libraries is no folder"
 [ -d "$models" ] || fail "$models is no folder"
 # The steps run in the repository's root.

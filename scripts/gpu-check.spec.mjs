@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -62,6 +62,8 @@ test('all steps run on the CPU, from split parts, and the report says that it is
   const written = readFileSync(join(out, 'gpu.md'), 'utf8')
   assert.match(written, /^# Rehearsal on a CPU: no figure here counts/)
   assert.doesNotMatch(written, /undefined|NaN|\[object/)
+  assert.match(written, / 1 round in turn/)
+  assert.equal(written.split('| rehearsed |').length, 1 + failures.results.length)
 })
 
 test('what is not there is named, and nothing runs', { skip: linux }, (context) => {
@@ -76,12 +78,28 @@ test('what is not there is named, and nothing runs', { skip: linux }, (context) 
   says([], /give the folder of the libraries/)
   says([empty, empty, '--devise', 'cpu'], /no option --devise/)
   says([empty, empty, '--device', 'tpu'], /cuda or cpu, not tpu/)
-  says([join(folder, 'nowhere'), empty], /nowhere is no folder/)
-  says([empty, empty], /no libonnxruntime\.so\.X\.Y\.Z is in/)
+  const rehearsed = ['--device', 'cpu']
+  says([join(folder, 'nowhere'), empty, ...rehearsed], /nowhere is no folder/)
+  says([empty, empty, ...rehearsed], /no libonnxruntime\.so\.X\.Y\.Z is in/)
   writeFileSync(join(empty, 'libonnxruntime.so.1.2.3'), '')
-  says([empty, empty], /is a model/)
+  says([empty, empty, ...rehearsed], /is a model/)
   writeFileSync(join(empty, 'ort-part-aa'), 'neither a tar nor a wheel')
-  says([empty, empty], /do not make an archive/)
+  says([empty, empty, ...rehearsed], /do not make an archive/)
+})
+
+test('without a GPU it ends at once with one sentence, and --help is no failure', { skip: linux }, (context) => {
+  const folder = temporary(context)
+  writeFileSync(join(folder, 'nvidia-smi'), '#!/bin/sh\nexit 9\n', { mode: 0o755 })
+  const { status, all } = check([folder, folder], { OUT: join(folder, 'out'), PATH: `${folder}:${process.env.PATH}` })
+  assert.deepEqual([status, all.split('\n').length, existsSync(join(folder, 'out'))], [2, 2, false])
+  assert.match(all, /^gpu-check: there is no GPU of NVIDIA here.*--device cpu/)
+  const help = check(['--help'])
+  assert.equal(help.status, 0)
+  assert.match(help.stdout, /scripts\/gpu-check\.sh LIBRARIES MODELS[^]*--help/)
+  assert.doesNotMatch(help.stdout, /^#|pipefail/m)
+  const bench = spawnSync(process.execPath, ['benches/gpu.mjs', '--help'], { cwd: root, encoding: 'utf8' })
+  assert.deepEqual([bench.status, bench.stderr], [0, ''])
+  assert.match(bench.stdout, /node benches\/gpu\.mjs STEP/)
 })
 
 test('what is used before and at most is read from nvidia-smi', { skip: linux }, (context) => {

@@ -68,7 +68,7 @@ export function failures({ device, model, work, libraries }) {
     return { name, holds: outcome.afterwards && (isRehearsal || isExpected(outcome, expected)), ...outcome }
   })
   rmSync(join(work, 'damaged'), { recursive: true, force: true })
-  return { results, holds: results.every(({ holds }) => holds) }
+  return { rehearsal: isRehearsal, results, holds: results.every(({ holds }) => holds) }
 }
 
 /** Whether what came is what had to come. */

@@ -54,7 +54,7 @@ const sections = {
     ),
   ],
   throughput: ({ rounds, results, absent, contenders }) => [
-    `Texts a second, ${rounds} rounds in turn: median (least–most); of a lone text also ms.`,
+    `Texts a second, ${rounds} ${rounds === 1 ? 'round' : 'rounds'} in turn: median (least–most); of a lone text also ms.`,
     table(
       ['', ...new Set(results.map(({ texts }) => `${texts} a call`))],
       contenders.map(({ name }) => [
@@ -77,14 +77,15 @@ const sections = {
       }),
     ),
   ],
-  failures: ({ results }) => [
-    'Each in its own process, which then embeds on the CPU.',
+  failures: ({ rehearsal, results }) => [
+    // Without a GPU none of them can show what it is for.
+    `Each in its own process, which then embeds on the CPU.${rehearsal ? ' Without a GPU only that is looked at, and not what came.' : ''}`,
     table(
       ['case', 'what came', 'ms', 'the CPU works afterwards', 'holds'],
       results.map(({ name, error, place, ms, ended, said, afterwards, holds: kept }) => {
         const over = place?.passedOver?.map(({ device, reason }) => `; passed over: ${device}: ${reason}`) ?? []
         const came = ended !== undefined ? `ended with ${ended}: ${said}` : error ? `${error.code}: ${error.message}` : `runs on ${place.device}${over.join('')}`
-        return [cell(name), cell(came), ms ?? '–', holds(afterwards), holds(kept)]
+        return [cell(name), cell(came), ms ?? '–', holds(afterwards), rehearsal && kept ? 'rehearsed' : holds(kept)]
       }),
     ),
   ],

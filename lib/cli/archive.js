@@ -11,11 +11,14 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const { pipeline } = require('node:stream/promises')
+const { promisify } = require('node:util')
 const zlib = require('node:zlib')
 const { VecrankError, describe } = require('../errors.js')
 const zip = require('../zip.js')
 const { Entries, Texts, counted, damaged } = require('./entries.js')
 const { readTar } = require('./tar.js')
+
+const readAt = promisify(fs.read)
 
 const PIECE = 256 * 1024
 const DEEPEST_FOLDER = 16
@@ -48,10 +51,10 @@ async function formOf(file) {
     if (magic.readUInt16BE(0) === 0x1f8b) return new Tarball(descriptor)
   } catch (error) {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') throw new VecrankError('ERR_FILE_NOT_FOUND', `There is no ${path.resolve(file)}`)
-    if (descriptor !== undefined) fs.closeSync(descriptor)
+    if (descriptor !== undefined) close(descriptor)
     throw reasonOf(error)
   }
-  fs.closeSync(descriptor)
+  close(descriptor)
   throw damaged('it is neither a wheel, a NuGet package, a .zip, a .tgz nor a folder')
 }
 
@@ -62,8 +65,28 @@ function reasonOf(error) {
   return error.syscall === undefined ? error : new VecrankError('ERR_DISK', 'it could not be read', { cause: error })
 }
 
-/** The bytes of an open file from one place to another, or to its end. The file stays open. */
-const bytesOf = (descriptor, start, end) => fs.createReadStream(null, { fd: descriptor, autoClose: false, start, end, highWaterMark: PIECE })
+/** Closes what was only read, so nothing is lost where that fails: what went wrong before is what has to be told. */
+function close(descriptor) {
+  try {
+    fs.closeSync(descriptor)
+  } catch {
+    // The process closes it with its end.
+  }
+}
+
+/**
+ * The bytes of an open file from one place to another, or to its end. The file stays open. A ReadStream would not do: a pipeline that fails destroys
+ * it, and that closes the file whatever `autoClose` says.
+ */
+async function* bytesOf(descriptor, start, end = Infinity) {
+  for (let at = start; at <= end; ) {
+    const length = Math.min(PIECE, end - at + 1)
+    const { bytesRead, buffer } = await readAt(descriptor, Buffer.allocUnsafe(length), 0, length, at)
+    if (bytesRead === 0) return
+    at += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}
 
 /** The texts of an archive whose files can be had in any order. */
 async function textsOf(archive, isText) {
@@ -115,7 +138,7 @@ class Zip {
   }
 
   close() {
-    fs.closeSync(this.#descriptor)
+    close(this.#descriptor)
   }
 }
 
@@ -179,7 +202,7 @@ class Tarball {
   }
 
   close() {
-    fs.closeSync(this.#descriptor)
+    close(this.#descriptor)
   }
 }
 

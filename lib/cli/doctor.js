@@ -10,6 +10,7 @@
 const { fork } = require('node:child_process')
 const os = require('node:os')
 const path = require('node:path')
+const { describe } = require('../errors.js')
 const { exists } = require('../exists.js')
 const { memory, processor } = require('../hardware.js')
 const { platform } = require('../platform.js')
@@ -28,6 +29,10 @@ const { listRuntimes, runtimesFolder } = require('./runtimes.js')
 const EXAMINATION_MS = 40_000
 /** What the process may take to end when all is said. */
 const FAREWELL_MS = 3000
+/** What VECRANK_CPU can name, the most able first on each architecture, as `src/network/encoder/kernel/level.rs` has it. */
+const INSTRUCTIONS = { x64: ['amx', 'avx512', 'avx_vnni', 'avx2', 'portable'], arm64: ['neon_i8mm', 'neon_dotprod', 'neon', 'portable'] }
+/** Those that a more able processor need not have, by the feature that they need. */
+const APART = { avx_vnni: 'avxvnni', neon_dotprod: 'dotprod' }
 
 async function doctor(words, options) {
   if (words.length > 0) throw new UsageError(`doctor takes no ${JSON.stringify(words[0])}`)
@@ -43,7 +48,7 @@ async function doctor(words, options) {
 
 // ---------- the other process -------------------------------------------------------------------------------------------
 
-/** What the examination told, with how it ended: `{ doing, addon, cache, hardware, skipped, runs, done, ended }`. */
+/** What the examination told, with how it ended: `{ doing, addon, cache, hardware, model, skipped, runs, done, ended }`. */
 function examined(options) {
   const found = { runs: [], ended: null }
   const take = ({ name, value }) => (name === 'run' ? found.runs.push(value) : (found[name] = value ?? true))
@@ -93,12 +98,14 @@ function examined(options) {
 function findings(native, environment, quick) {
   const { gpus = null, providers = null, onnxruntime = null, cpu = {} } = native.hardware ?? {}
   const cache = cacheOf(native.cache)
+  const defaults = { embedder: defaultOf('embedder', cache.folder), reranker: defaultOf('reranker', cache.folder) }
   return {
     vecrank: { version, platform: platform(), path: path.join(__dirname, '..', '..') },
     node: process.version,
     system: `${os.type()} ${os.release()}`,
     addon: { error: native.addon?.error ?? null },
-    cpu: { ...processor(), ...cores(), features: cpu.features ?? null, instructions: cpu.instructions ?? null },
+    unknown: whyUnknown(native),
+    cpu: { ...processor(), allowed: cpu.allowed ?? processor().allowed, ...cores(), features: cpu.features ?? null, instructions: cpu.instructions ?? null },
     memory: memory(),
     gpus,
     cards: process.platform === 'linux' ? cards() : null,
@@ -106,15 +113,25 @@ function findings(native, environment, quick) {
     providers,
     runtimes: addedRuntimes(),
     cache,
-    defaults: { embedder: defaultOf('embedder', cache.folder), reranker: defaultOf('reranker', cache.folder) },
+    defaults,
     environment,
     selfTest: { skipped: whySkipped(native, quick), runs: unfinished(native) },
   }
 }
 
+const isWithoutAddon = (error) => /^The native addon/.test(error)
+
+/** Why what only native code knows is not known; null where it is. */
+function whyUnknown({ addon: { error = null } = {}, hardware, ended }) {
+  if (error !== null) return isWithoutAddon(error) ? 'the addon could not be loaded' : error
+  if (hardware !== undefined) return hardware.error ?? null
+  return ended === 'late' ? `the look at the devices had not ended after ${EXAMINATION_MS / 1000} seconds` : `the look at the devices ended with ${ended}`
+}
+
 function whySkipped(native, quick) {
   if (quick) return '--quick was given'
-  if (native.addon?.error) return 'there is no addon to test'
+  if (native.addon?.error) return isWithoutAddon(native.addon.error) ? 'there is no addon to test' : native.addon.error
+  if (native.model !== undefined) return 'the default embedder cannot be loaded'
   if (native.skipped !== undefined) return withoutSecrets(native.skipped)
   return native.runs.length === 0 && native.ended !== null && !isOfSelfTest(native) ? 'it was not reached' : null
 }
@@ -179,18 +196,49 @@ function problemsOf(found, native) {
   if (!cache.writable) {
     problems.push(`The cache of models cannot be written: ${cache.reason}. HF_HUB_CACHE, HF_HOME or the option cacheDir choose another folder`)
   } else if (cache.error !== null) problems.push(cache.error)
-  for (const { chosenBy, error } of Object.values(defaults)) if (error !== null) problems.push(chosenBy === null ? error : `${chosenBy}: ${error}`)
+  problems.push(...damagedOf(found), ...modelProblemsOf(defaults, native))
+  const instructions = wrongInstructions(found.cpu)
+  if (instructions !== null) problems.push(instructions)
   if (native.ended !== null && !isOfSelfTest(native)) {
     const how = native.ended === 'late' ? `had not ended after ${EXAMINATION_MS / 1000} seconds` : `ended with ${native.ended}`
     problems.push(`The process that looked at the devices ${how}, while it was ${native.doing ?? 'starting'}${native.done ? ' or later' : ''}`)
   }
   for (const { device, error, cosine, least } of selfTest.runs) {
+    // Said of the variable already.
+    if (error?.includes('VECRANK_CPU') && instructions !== null) continue
     if (error !== null) problems.push(`The self-test of ${device} failed: ${error}`)
     else if (isWrong({ cosine, least })) {
       problems.push(`${device} gives wrong vectors: the least cosine to the CPU is ${cosine.toFixed(4)}, and ${least} would be right`)
     }
   }
   return problems
+}
+
+/** Builds of ONNX Runtime that would have been taken if they were whole. Of added ones it is known already. */
+function damagedOf({ onnxruntime, runtimes }) {
+  const isKnown = (note) => runtimes.runtimes.some(({ path: place, damaged }) => damaged.length > 0 && note.startsWith(`${place} `))
+  return (onnxruntime?.passedOver ?? []).filter((note) => note.includes(' is damaged') && !isKnown(note))
+}
+
+/** A default model that somebody has named wrongly, or that cannot be loaded. One on the Hub that is not here yet is no fault. */
+function modelProblemsOf(defaults, native) {
+  const problems = []
+  for (const [kind, { source, path: folder, isHere, chosenBy, error }] of Object.entries(defaults)) {
+    const said = chosenBy === null ? `The default ${kind}` : chosenBy
+    if (error !== null) problems.push(chosenBy === null ? error : `${chosenBy}: ${error}`)
+    else if (source === 'folder' && !isHere) problems.push(`${said} names the folder ${folder}, which is not there`)
+    else if (kind === 'embedder' && native.model !== undefined) problems.push(`${said}: ${native.model}`)
+  }
+  return problems
+}
+
+/** What is wrong with VECRANK_CPU; null where it is right, not set, or where nothing is known of the processor. */
+function wrongInstructions({ features, instructions }) {
+  const word = process.env.VECRANK_CPU
+  const known = INSTRUCTIONS[process.arch] ?? ['portable']
+  if (!word || instructions === null) return null
+  const here = known.slice(known.indexOf(instructions)).filter((name) => APART[name] === undefined || features.includes(APART[name]))
+  return here.includes(word) ? null : `VECRANK_CPU is ${describe(word)}; it must be one of ${here.join(', ')}, which is what this processor has`
 }
 
 const isWrong = ({ cosine, least }) => cosine !== null && !(cosine >= least)
@@ -214,4 +262,4 @@ function notesOf({ cpu, gpus, cards: seen, providers, runtimes }) {
   return notes
 }
 
-module.exports = { doctor }
+module.exports = { doctor, problemsOf }

@@ -16,7 +16,7 @@ const SELF_TEST_MS = 10_000
 
 /**
  * @param {{ quick: boolean }} options
- * @param {(name: string, value: any) => void} tell is called with `doing` (what is begun), `addon`, `cache`, `hardware`, `skipped`, `run`, `done`
+ * @param {(name: string, value: any) => void} tell is called with `doing` (what is begun), `addon`, `cache`, `hardware`, `model`, `skipped`, `run`, `done`
  */
 async function examine({ quick }, tell) {
   tell('doing', 'loading the addon')

@@ -20,11 +20,11 @@ function rows(pairs) {
 
 function text(all) {
   const parts = [
-    ['Processor', processor(all.cpu)],
+    ['Processor', processor(all)],
     ['Memory', [memory(all.memory)]],
     ['GPUs', gpus(all)],
-    ['ONNX Runtime', onnxruntime(all.onnxruntime)],
-    ['Devices', devices(all.providers)],
+    ['ONNX Runtime', onnxruntime(all)],
+    ['Devices', devices(all)],
     ['Added runtimes', runtimes(all.runtimes)],
     ['Cache of models', cache(all.cache)],
     ['Default models', rows([['embed()', model(all.defaults.embedder)], ['rerank()', model(all.defaults.reranker)]])],
@@ -35,18 +35,27 @@ function text(all) {
   ]
   const indented = (content) => content.flatMap(lines).map((line) => `  ${line}\n`).join('')
   const shown = parts.filter(([, content]) => content.length > 0).map(([title, content]) => `\n${title}\n${indented(content)}`)
-  const end = all.ok ? 'Everything that is here works.' : `${several(all.problems.length, 'problem')}: see above.`
+  const end = all.ok ? soundness(all) : `${several(all.problems.length, 'problem')}: see above.`
   return `vecrank ${all.vecrank.version} on ${all.vecrank.platform}, Node ${all.node}, ${printable(all.system)}\n${shown.join('')}\n${end}\n`
 }
 
-function processor({ model: name, cores, affinity, quota, features, instructions }) {
+/** The last line where nothing is broken. A GPU that nothing runs on is no fault, but not what works either. */
+function soundness({ gpus: found, providers }) {
+  const isIdle = found?.length > 0 && providers?.some(({ device, available }) => device === 'cuda' && !available)
+  return isIdle ? 'Nothing is broken. Not usable: cuda (see above).' : 'Everything that is here works.'
+}
+
+const unknown = ({ unknown: why }) => `unknown: ${why}`
+
+function processor(all) {
+  const { model: name, cores, affinity, quota, features, instructions } = all.cpu
   const bounded = quota !== null && quota < affinity
   const share = quota === null ? 'no quota' : `a quota of ${Number(quota.toFixed(2))}${bounded ? ', which is less' : ''}`
   return rows([
     ['model', name],
     ['cores', `${cores}; this process may run on ${affinity}, with ${share}`],
-    ['encoder', instructions === null ? 'unknown without the addon' : `uses ${instructions}`],
-    ['features', features === null ? 'unknown without the addon' : features.join(', ') || 'none that matter'],
+    ['encoder', instructions === null ? unknown(all) : `uses ${instructions}`],
+    ['features', features === null ? unknown(all) : features.join(', ') || 'none that matter'],
   ])
 }
 
@@ -62,9 +71,9 @@ function gpus({ gpus: found, cards }) {
   return [`none of NVIDIA${cards === null ? '; others are not looked for on this system' : ', and no card of others'}`]
 }
 
-function onnxruntime(found) {
-  if (found === null) return ['unknown without the addon']
-  const { version, path, place, sha256, passedOver, error } = found
+function onnxruntime(all) {
+  if (all.onnxruntime === null) return [unknown(all)]
+  const { version, path, place, sha256, passedOver, error } = all.onnxruntime
   const facts = [
     ['version', error === null ? version : `not opened (${version} is the one that vecrank was made with)`],
     ['from', place ?? 'nowhere'],
@@ -75,9 +84,9 @@ function onnxruntime(found) {
   return rows(error === null ? facts : [...facts, ['error', error]])
 }
 
-function devices(providers) {
-  if (providers === null) return ['unknown without the addon']
-  return rows(providers.map(({ device, provider, available, reason }) => [device, available ? `works (${provider})` : `no: ${reason}`]))
+function devices(all) {
+  if (all.providers === null) return [unknown(all)]
+  return rows(all.providers.map(({ device, provider, available, reason }) => [device, available ? `works (${provider})` : `no: ${reason}`]))
 }
 
 function runtimes({ folder, runtimes: found, error }) {

@@ -24,7 +24,8 @@ function room(folder) {
     fs.rmdirSync(fs.mkdtempSync(path.join(place, '.vecrank-doctor-')))
     return { ...found, writable: true, reason: null }
   } catch (error) {
-    return refused(`${place} cannot be written: ${error.message}`)
+    // The system's own sentence ends with the path of what was tried.
+    return refused(`${place}: ${error.message.replace(/, mkdtemp .*$/s, '')}`)
   }
 }
 

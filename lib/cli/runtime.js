@@ -7,6 +7,7 @@
 
 const path = require('node:path')
 const { VecrankError, describe } = require('../errors.js')
+const { exists } = require('../exists.js')
 const { openArchive } = require('./archive.js')
 const { UsageError, bytes, several } = require('./arguments.js')
 const { choose, isLibrary } = require('./distribution.js')
@@ -15,14 +16,26 @@ const { expectVersion, isText, originOf, recordOf, versionInResources } = requir
 const { FORMAT, compareVersions, listRuntimes, runtimesFolder } = require('./runtimes.js')
 const { Storage, remove: removeFolder } = require('./storage.js')
 
+/** An address on the web, and the name of a project on an index, a version with it or not: what `pip` and `npm` would take. */
+const ADDRESS = /^(?!file:)[a-z][a-z\d+.-]+:\/\//i
+const PROJECT = /^[a-z\d][\w.-]*([=~<>!]=.*)?$/i
+const ARCHIVE = /\.(whl|nupkg|zip|tgz|gz)$/i
+
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 }
 
 const print = (text) => process.stdout.write(`${text}\n`)
 
 async function add(words) {
   if (words.length === 0) throw new UsageError('runtime add needs a wheel, a package, an archive or a folder')
+  for (const word of words) expectFile(word)
   for (const word of words) await addOne(word)
   return 0
+}
+
+/** Nothing is downloaded here: native code is what the user has fetched from where he trusts. */
+function expectFile(word) {
+  const isElsewhere = ADDRESS.test(word) || (PROJECT.test(word) && !ARCHIVE.test(word) && !exists(path.resolve(word)))
+  if (isElsewhere) throw new UsageError('runtime add: it takes a file or a folder; download it first, such as: pip download --no-deps onnxruntime-gpu')
 }
 
 async function addOne(word) {
@@ -66,8 +79,8 @@ async function unpack(file) {
     return await finish(storage, chosen, origin, source)
   } finally {
     for (const [name, handler] of handlers) process.off(name, handler)
-    archive.close()
     storage?.discard()
+    archive.close()
   }
 }
 
@@ -95,7 +108,9 @@ async function finish(storage, { kind, library, devices }, { name, version: stat
 
 function notesOn({ kind, name, version, devices }) {
   const notes = []
-  if (kind === 'onnxruntime' && devices.length === 0) notes.push('this is a build for the CPU: there is no library of a device in it')
+  if (kind === 'onnxruntime' && devices.length === 0) {
+    notes.push('this is a build for the CPU: there is no library of a device in it. vecrank does not take it by itself: set VECRANK_ORT_DIR to its folder')
+  }
   const newer = listRuntimes().find((one) => one.name === name && one.isNewest && compareVersions(one.version, version) > 0)
   if (newer !== undefined) notes.push(`${name} ${newer.version} is there as well, and the newest counts`)
   return notes

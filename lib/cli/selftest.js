@@ -30,6 +30,8 @@ const LEAST_OF_BITS = 0.97
 const BITS = new Set(['q8', 'int8', 'uint8', 'q4', 'q4f16', 'bnb4'])
 /** What says that there is no file for ONNX Runtime here, and nothing of the device. */
 const NO_FILE = new Set(['ERR_OFFLINE', 'ERR_FILE_NOT_FOUND', 'ERR_MODEL_UNSUPPORTED'])
+/** What says that the model is not there or not in order, where no device was named. */
+const OF_MODEL = new Set(['ERR_MODEL_NOT_FOUND', 'ERR_FILE_NOT_FOUND', 'ERR_MODEL_UNSUPPORTED', 'ERR_MODEL_INVALID'])
 
 class SelfTest {
   #devices
@@ -40,7 +42,7 @@ class SelfTest {
 
   /**
    * @param devices those that work, as `hardware()` names them
-   * @param tell takes `'skipped'` with a sentence, `'doing'` with a device, and `'run'` with what came out
+   * @param tell takes `'skipped'` and `'model'` (what is wrong with it) with a sentence, `'doing'` with a device, and `'run'` with what came out
    * @param {number} milliseconds what all of it may take
    */
   constructor(devices, tell, milliseconds) {
@@ -55,6 +57,7 @@ class SelfTest {
     try {
       own = await this.#measure({ device: 'cpu' })
     } catch (error) {
+      if (OF_MODEL.has(error.code)) return this.#tell('model', error.message)
       if (error.code !== 'ERR_OFFLINE') return this.#failed('cpu', error)
       return this.#tell('skipped', `the default embedder is not on this machine, and nothing is downloaded here: ${error.message}`)
     }
