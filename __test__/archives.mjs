@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import { deflateRawSync, gzipSync } from 'node:zlib'
-import { ownCrc32 } from '../lib/zip.js'
+import { ownCrc32 } from '../lib/cli/zip.js'
 
 /** Pairs of name and content; an object has no two entries of one name. */
 const pairsOf = (files) => (Array.isArray(files) ? files : Object.entries(files))

@@ -7,6 +7,7 @@
 
 const path = require('node:path')
 const { cacheFolder, dataFolder, homeFolder } = require('./data.js')
+const { VecrankError } = require('./errors.js')
 const { onDisk } = require('./platform.js')
 
 /**
@@ -14,15 +15,25 @@ const { onDisk } = require('./platform.js')
  * @param {{ library: string, isChosen: boolean }} onnxruntime as in `onnxruntime.js`
  */
 function surroundings(variables, onnxruntime) {
-  const data = dataFolder()
-  const set = variables.filter((name) => process.env[name]).map((name) => [name, process.env[name]])
+  const data = permitted(dataFolder)
+  const set = variables.map((name) => [name, permitted(() => process.env[name])]).filter(([, value]) => value)
   return {
     ...onnxruntime,
     packages: packages(),
     runtimes: data && path.join(data, 'runtimes'),
-    cache: cacheFolder(),
+    cache: permitted(cacheFolder),
     home: homeFolder(),
     variables: Object.fromEntries(set),
+  }
+}
+
+/** What Deno does not let a program read is not there for it: who grants little must not lose the CPU. A wrong value is an error all the same. */
+function permitted(read) {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof VecrankError) throw error
+    return undefined
   }
 }
 

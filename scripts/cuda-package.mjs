@@ -5,7 +5,7 @@
 // without. Its version is that of ONNX Runtime, since it holds nothing of vecrank's and goes with every vecrank that reads this one.
 //
 // The libraries are Microsoft's, out of the wheel of `onnxruntime-gpu` that the pin names by SHA-256; only the SONAME of the first is changed, for
-// the reason that lib/soname.js gives. `runtime.json` is written last: it says that the folder is whole, and vecrank reads it before it opens anything.
+// the reason that lib/cli/soname.js gives. `runtime.json` is written last: it says that the folder is whole, and vecrank reads it before it opens anything.
 //
 // `--pin [--version X]` downloads the wheels of every row and writes the pin anew.
 
@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { readPins } from './onnxruntime.mjs'
 import { SetupError, downloadWheel, pinnedWheel, root, runScript, sha256 } from './pypi.mjs'
-import { replaceSoname } from '../lib/soname.js'
+import { replaceSoname } from '../lib/cli/soname.js'
 import { readFromWheel } from './wheel.mjs'
 
 const project = 'onnxruntime-gpu'
@@ -51,7 +51,7 @@ export function stage({ name, version, pin, wheel, folder }) {
     throw new SetupError(
       `The library made from ${pin.wheel} is not the one that scripts/onnxruntime-gpu.json pins, so nothing was written.\n` +
         `  expected sha256 ${pin.sha256}\n  got             ${digest}\n` +
-        'The wheel was right, so this is a fault of lib/soname.js or of the pin: please report it.',
+        'The wheel was right, so this is a fault of lib/cli/soname.js or of the pin: please report it.',
     )
   }
 

@@ -12,7 +12,7 @@ import { readGpuPins, stage } from './cuda-package.mjs'
 import { npm } from './npm.mjs'
 import { fetchLibrary, readPins } from './onnxruntime.mjs'
 import { root, sha256 } from './pypi.mjs'
-import { replaceSoname } from '../lib/soname.js'
+import { replaceSoname } from '../lib/cli/soname.js'
 
 const pins = readGpuPins()
 const linux = process.platform === 'linux' ? false : 'the library of this platform is no ELF file'

@@ -2,14 +2,14 @@
 //
 // The library is Microsoft's own build, from the Python wheel that onnxruntime.json pins by name and SHA-256. pip only
 // downloads the wheel; nothing in it is installed or run. The wheel is checked before it is unpacked, the library is
-// checked again after its SONAME is changed (lib/soname.js says why), and it appears under its final name in one step.
+// checked again after its SONAME is changed (lib/cli/soname.js says why), and it appears under its final name in one step.
 // When the right library is already there this does nothing else than hash it.
 
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { replaceSoname } from '../lib/soname.js'
+import { replaceSoname } from '../lib/cli/soname.js'
 import { SetupError, pinnedWheel, readIfThere, root, runScript, sha256 } from './pypi.mjs'
 import { readFromWheel } from './wheel.mjs'
 
@@ -63,7 +63,7 @@ export function fetchLibrary({ platform = currentPlatform(), folder = root } = {
     throw new SetupError(
       `The library made from ${pin.wheel} is not the one that scripts/onnxruntime.json pins, so it was not written.\n` +
         `  expected sha256 ${pin.sha256}\n  got             ${digest}\n` +
-        'The wheel was right, so this is a fault of lib/soname.js or of the pin: please report it.',
+        'The wheel was right, so this is a fault of lib/cli/soname.js or of the pin: please report it.',
     )
   }
   made.texts.forEach((text, index) => writeWhole(texts[index], text))

@@ -1,8 +1,8 @@
-// Takes single files out of a Python wheel that is in memory. What a ZIP archive is, lib/zip.js knows; `vecrank runtime add` reads larger ones by
+// Takes single files out of a Python wheel that is in memory. What a ZIP archive is, lib/cli/zip.js knows; `vecrank runtime add` reads larger ones by
 // it, piece by piece. The wheel's own digest has been checked, so its checksums are not.
 
 import { inflateRawSync } from 'node:zlib'
-import { inMemory, readDirectory, startOf } from '../lib/zip.js'
+import { inMemory, readDirectory, startOf } from '../lib/cli/zip.js'
 
 /**
  * The contents of the named files, in the order asked for.

@@ -14,7 +14,7 @@ const { pipeline } = require('node:stream/promises')
 const { promisify } = require('node:util')
 const zlib = require('node:zlib')
 const { VecrankError, describe } = require('../errors.js')
-const zip = require('../zip.js')
+const zip = require('./zip.js')
 const { Entries, Texts, counted, damaged } = require('./entries.js')
 const { readTar } = require('./tar.js')
 

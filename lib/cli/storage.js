@@ -11,7 +11,7 @@ const os = require('node:os')
 const path = require('node:path')
 const { setTimeout: sleep } = require('node:timers/promises')
 const { VecrankError, describe } = require('../errors.js')
-const { replaceSoname, sonameOf } = require('../soname.js')
+const { replaceSoname, sonameOf } = require('./soname.js')
 const { damaged } = require('./entries.js')
 const { HEAD, expectThisMachine } = require('./machine.js')
 

@@ -72,7 +72,14 @@ test('errors are of the classes that a test names', async () => {
 afterAll(() => {
   const { appendFileSync, readdirSync, readFileSync } = process.getBuiltinModule('node:fs')
   if (process.platform !== 'linux') return
-  const names = readdirSync('/proc/self/task').map((task) => readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim())
+  const names = readdirSync('/proc/self/task').map((task) => {
+    try {
+      return readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim()
+    } catch {
+      // It has just ended.
+      return ''
+    }
+  })
   const sessions = names.filter((name) => name === 'vecrank-0').length
   appendFileSync(process.env.SEEN, `${JSON.stringify({ memory: process.memoryUsage().rss / 1e6, sessions })}\n`)
 })

@@ -9,8 +9,8 @@
  */
 
 const zlib = require('node:zlib')
-const { describe } = require('./errors.js')
-const { VecrankError } = require('./failure.js')
+const { describe } = require('../errors.js')
+const { VecrankError } = require('../failure.js')
 
 const END = 0x06054b50
 const END_SIZE = 22
