@@ -28,18 +28,10 @@ impl Network {
                 Network::on(folder, spec, options, candidate, &mut choices, &mut reasons)
             };
             let loaded = loaded.and_then(|(file, runs)| {
-                if let Runs::Graph(graph) = &runs
-                    && !is_last
-                    && takes_little(graph)
-                {
-                    // The CPU would do the rest, with copies between both.
-                    return Err(Error::Device { message: of_nodes(graph), source: None });
-                }
                 match &runs {
                     // What fails where nothing else can be tried is explained with the first run of the model.
-                    Runs::Graph(graph) => graph
-                        .try_out(spec.max_length.default)
-                        .or_else(|error| if is_last { Ok(()) } else { Err(error) })?,
+                    Runs::Graph(graph) if is_last => drop(graph.try_out(spec.max_length.default)),
+                    Runs::Graph(graph) => accepted(graph, spec.max_length.default)?,
                     Runs::Encoder(_) => {}
                 }
                 Ok((file, runs))
@@ -136,6 +128,14 @@ impl Network {
 /// Whether a failure has nothing to do with the device, so that another one would not help.
 fn ends_a_load(error: &Error) -> bool {
     error.is_cancelled() || matches!(error.code(), "ERR_DISK" | "ERR_CORRUPT")
+}
+
+/// Whether a device that others may stand in for suits a graph: with less than half of it the CPU would do the rest, with copies between both.
+fn accepted(graph: &Graph, longest: usize) -> Result<()> {
+    if takes_little(graph) {
+        return Err(Error::Device { message: of_nodes(graph), source: None });
+    }
+    graph.try_out(longest)
 }
 
 /// Whether less than half of a graph is on its device.

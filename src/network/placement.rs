@@ -80,7 +80,7 @@ impl Placement {
         }
         if requested != Device::Auto {
             // What is wrong with a variable that names ONNX Runtime is no fault of the device.
-            graph::check_runtime()?;
+            graph::check_named()?;
         }
         let mut candidates = Vec::new();
         let mut passed_over = Vec::new();

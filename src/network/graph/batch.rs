@@ -46,6 +46,12 @@ impl Batch {
         batch
     }
 
+    /// Tokens of the longest of these rows.
+    #[must_use]
+    pub fn longest(&self, rows: &Range<usize>) -> usize {
+        self.spans[rows.clone()].iter().map(ExactSizeIterator::len).max().unwrap_or(0)
+    }
+
     /// The rows at `rows`, `count` of them (the last is repeated) and `width` tokens wide, which is enough for each.
     #[must_use]
     pub fn part(&self, rows: Range<usize>, count: usize, width: usize, pad_id: u32) -> Batch {

@@ -98,7 +98,10 @@ fn make() -> Result<Environment> {
 }
 
 /// Whether the ONNX Runtime that a variable names serves. One that was shipped or found is looked at when it is needed.
-pub(super) fn check_named() -> Result<()> {
+///
+/// # Errors
+/// [`Error::Runtime`] where it does not.
+pub(in crate::network) fn check_named() -> Result<()> {
     let surroundings = runtime::surroundings()?;
     let (runtime, _) = runtime()?;
     let is_named = surroundings.is_chosen || surroundings.variable("VECRANK_ORT_DIR").is_some();

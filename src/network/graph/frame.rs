@@ -71,8 +71,7 @@ impl Frame {
             starts
                 .map(|start| {
                     let part = start..(start + step).min(rows);
-                    let longest = batch.spans[part.clone()].iter().map(ExactSizeIterator::len).max().unwrap_or(0);
-                    let width = self.length.unwrap_or(if alone { longest } else { width });
+                    let width = self.length.unwrap_or_else(|| if alone { batch.longest(&part) } else { width });
                     let batch = batch.part(part.clone(), self.rows.unwrap_or(part.len()), width, pad_id);
                     Piece { rows: part, batch }
                 })

@@ -59,13 +59,14 @@ pub fn hardware() -> Hardware {
     let providers = platform::all().iter().map(|device| {
         let provider = provider::of(*device, &options);
         let reason = probe::works(&*provider).err();
+        let library = provider.library();
         // What cannot be had here has no library here.
-        let is_here = reason.is_none() || provider.library() != of_cpu;
+        let is_here = reason.is_none() || library != of_cpu;
         Available {
             device: *device,
             reason,
             provider: provider.name(),
-            library: provider.library().filter(|_| is_here),
+            library: library.filter(|_| is_here),
             version: provider.version().filter(|_| is_here),
         }
     });

@@ -35,6 +35,7 @@ pub use hardware::{Available, Hardware, OnnxRuntime, hardware};
 pub use provider::DeviceMemory;
 pub use runtime::{Surroundings, VARIABLES};
 
+pub(super) use self::environment::check_named;
 pub(super) use self::output::output_names;
 pub(super) use self::platform::{gpus, order};
 pub(super) use self::probe::works;
@@ -73,14 +74,6 @@ pub struct Graph {
     is_float: bool,
     /// The file's name, for messages.
     file: String,
-}
-
-/// Whether the ONNX Runtime that the user named is one.
-///
-/// # Errors
-/// [`Error::Runtime`] where it is not there.
-pub(super) fn check_runtime() -> Result<()> {
-    environment::check_named()
 }
 
 impl Graph {
@@ -175,7 +168,7 @@ impl Graph {
 
     /// How many nodes are on the provider's device, and how many there are.
     pub(super) fn nodes_on_device(&self) -> (usize, usize) {
-        (session::on_device(&self.nodes, &*self.provider), self.nodes.values().sum())
+        session::on_device(&self.nodes, &*self.provider)
     }
 
     /// What the session uses of a memory that is bounded.
@@ -242,10 +235,7 @@ impl Graph {
     /// Runs a batch, in parts where the device's memory is not enough for the whole.
     fn run_fitting(&self, batch: &Batch) -> Result<Output> {
         let rows = batch.ids.nrows();
-        let longest = |part: &Range<usize>| {
-            let own = batch.spans[part.clone()].iter().map(ExactSizeIterator::len).max().unwrap_or(0);
-            self.frame.length.unwrap_or(own)
-        };
+        let longest = |part: &Range<usize>| self.frame.length.unwrap_or_else(|| batch.longest(part));
         let run = |part: Range<usize>| {
             if part == (0..rows) {
                 return self.run_once(batch);

@@ -8,7 +8,7 @@ use ort::value::Tensor;
 
 use super::environment;
 use super::provider::Provider;
-use super::session::{self, nodes_on};
+use super::{report, session};
 
 /// Rows and columns of the graph's input.
 const SIZE: usize = 4;
@@ -24,6 +24,7 @@ static WORKING: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 /// Why it does not work, in words.
 pub(in crate::network) fn works(provider: &dyn Provider) -> Result<(), String> {
     provider.prepare()?;
+    // By all that it was asked for and found, before anything is measured.
     let key = format!("{provider:?}");
     if WORKING.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
         return Ok(());
@@ -42,7 +43,8 @@ fn run(provider: &dyn Provider) -> Result<(), String> {
     let mut session = session::builder(environment, provider, None)
         .and_then(|mut builder| builder.commit_from_memory(&graph()))
         .map_err(said)?;
-    let (taken, all) = nodes_on(&session, provider).map_err(said)?;
+    let nodes = report::nodes(&session).map_err(said)?;
+    let (taken, all) = session::on_device(&nodes, provider);
     if taken == 0 {
         return Err(format!("{} took none of the {all} nodes of a graph that every device can run", provider.name()));
     }

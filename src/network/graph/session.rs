@@ -53,17 +53,11 @@ pub(super) fn open(
     builder.commit_from_file(&graph.path)
 }
 
-/// How many nodes of the graph are on the provider's device, and how many there are.
-pub(super) fn nodes_on(session: &Session, provider: &dyn Provider) -> ort::Result<(usize, usize)> {
-    let nodes = report::nodes(session)?;
-    Ok((on_device(&nodes, provider), nodes.values().sum()))
-}
-
-/// How many of the nodes are on the provider's device.
-pub(super) fn on_device(nodes: &BTreeMap<String, usize>, provider: &dyn Provider) -> usize {
+/// How many of the nodes are on the provider's device, and how many there are.
+pub(super) fn on_device(nodes: &BTreeMap<String, usize>, provider: &dyn Provider) -> (usize, usize) {
     let own = provider.name();
     let names = std::iter::once(own.as_str()).chain(provider.companions().iter().copied());
-    names.filter_map(|name| nodes.get(name)).sum()
+    (names.filter_map(|name| nodes.get(name)).sum(), nodes.values().sum())
 }
 
 #[cfg(target_arch = "x86_64")]

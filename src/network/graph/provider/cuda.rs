@@ -32,10 +32,10 @@ impl Cuda {
     /// Bytes that the session may use, measured once.
     pub fn limit(&self) -> u64 {
         *self.limit.get_or_init(|| {
-            let free = runtime_library()
-                .and_then(|runtime| driver::cuda_memory(&runtime, self.device))
-                .map_or(0, |(free, _)| free);
-            self.given_limit.unwrap_or(free / PART.1 * PART.0)
+            self.given_limit.unwrap_or_else(|| {
+                let memory = runtime_library().and_then(|runtime| driver::cuda_memory(&runtime, self.device));
+                memory.map_or(0, |(free, _)| free / PART.1 * PART.0)
+            })
         })
     }
 

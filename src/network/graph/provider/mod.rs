@@ -105,9 +105,10 @@ pub(in crate::network) fn cpu() -> Arc<dyn Provider> {
 
 /// The provider of a device. Nothing is opened or looked for.
 pub(in crate::network) fn of(device: Device, options: &LoadOptions) -> Arc<dyn Provider> {
-    let given = options.providers.iter().find(|plugin| plugin.name == device.as_str());
+    if let Some(given) = options.providers.iter().find(|plugin| plugin.name == device.as_str()) {
+        return plugin(given.clone(), options);
+    }
     match device {
-        _ if given.is_some() => plugin(given.into_iter().next().cloned().unwrap_or_else(|| nameless(device)), options),
         Device::Cuda => Arc::new(cuda::Cuda::new(options)),
         Device::TensorRt => Arc::new(tensorrt::TensorRt::new(options)),
         Device::Dml => Arc::new(directml::DirectMl::new(options)),

@@ -4,17 +4,18 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use once_cell::sync::OnceCell;
+use ort::environment::Environment;
 use ort::memory::DeviceType;
 use ort::session::builder::SessionBuilder;
 
 use super::{Provider, RunTokens};
 use crate::error::shown;
 use crate::network::graph::environment;
-use crate::network::graph::runtime::{added_plugin, damage, is_whole, surroundings};
+use crate::network::graph::runtime::{Description, added_plugin, is_whole, surroundings};
 use crate::options::{DType, Device, LoadOptions, Plugin};
 use crate::spec::NetworkFile;
 
@@ -70,34 +71,13 @@ impl PluginProvider {
     fn choose(&self) -> Result<Chosen, String> {
         let library = self.found()?;
         let environment = environment::get().map_err(|error| error.to_string())?;
-        if !is_whole(&library) {
-            return Err(format!("its library {} is damaged: the file is cut. Add it again", library.display()));
-        }
         let _devices = environment::devices_lock();
-        if let Some(reason) = library.parent().and_then(damage) {
-            return Err(format!("its library {} is damaged: {reason}. Add it again", library.display()));
-        }
-        let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
-        if !registered.contains_key(&library) {
-            let before = environment.devices().count();
-            let name = format!("vecrank.{}", registered.len());
-            environment.register_ep_library(name, &library).map_err(|error| {
-                let said = error.message().trim_end_matches(['.', '\n']);
-                format!(
-                    "ONNX Runtime does not take {} as a provider: {said}. Name the library of a plugin",
-                    library.display()
-                )
-            })?;
-            registered.insert(library.clone(), before..environment.devices().count());
-        }
-        let own = registered.get(&library).cloned().unwrap_or_default();
-        drop(registered);
-        let named = |device: &ort::device::Device<'_>| device.ep().map(str::to_owned).unwrap_or_default();
+        let own = registered(environment, &library)?;
         let devices: Vec<(usize, String, DeviceType)> = environment
             .devices()
             .enumerate()
             .filter(|(at, _)| own.contains(at))
-            .map(|(at, device)| (at, named(&device), device.hardware_device().ty()))
+            .map(|(at, device)| (at, device.ep().unwrap_or_default().to_owned(), device.hardware_device().ty()))
             .collect();
         // Of several names the plain one: OpenVINO's other one stands for its own automatic choice.
         let Some(provider) = devices.iter().map(|(_, name, _)| name).min_by_key(|name| name.len()).cloned() else {
@@ -140,6 +120,32 @@ impl PluginProvider {
     }
 }
 
+/// The places of a library's devices; it is registered if it is not yet. The list of devices is locked.
+fn registered(environment: &Environment, library: &Path) -> Result<Range<usize>, String> {
+    let damaged = |reason: String| format!("its library {} is damaged: {reason}. Add it again", library.display());
+    if !is_whole(library) {
+        return Err(damaged("the file is cut".into()));
+    }
+    if let Some(folder) = library.parent()
+        && let Some(description) = Description::of(folder).map_err(damaged)?
+    {
+        description.check().map_err(damaged)?;
+    }
+    let mut registered = REGISTERED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(own) = registered.get(library) {
+        return Ok(own.clone());
+    }
+    let before = environment.devices().count();
+    let name = format!("vecrank.{}", registered.len());
+    environment.register_ep_library(name, library).map_err(|error| {
+        let said = error.message().trim_end_matches(['.', '\n']);
+        format!("ONNX Runtime does not take {} as a provider: {said}. Name the library of a plugin", library.display())
+    })?;
+    let own = before..environment.devices().count();
+    registered.insert(library.to_path_buf(), own.clone());
+    Ok(own)
+}
+
 /// A GPU is what most ask a plugin for.
 fn rank(kind: DeviceType) -> u8 {
     match kind {
@@ -172,9 +178,8 @@ impl Provider for PluginProvider {
 
     /// What `vecrank runtime add` noted beside it.
     fn version(&self) -> Option<String> {
-        let note = std::fs::read_to_string(self.found().ok()?.with_file_name("runtime.json")).ok()?;
-        let note: serde_json::Value = serde_json::from_str(&note).ok()?;
-        note.get("version")?.as_str().map(str::to_owned)
+        let noted = Description::of(self.found().ok()?.parent()?).ok().flatten()?;
+        Some(noted.version).filter(|version| !version.is_empty())
     }
 
     fn register(&self, builder: SessionBuilder, graph: Option<&NetworkFile>) -> ort::Result<SessionBuilder> {

@@ -1,9 +1,10 @@
 //! Which ONNX Runtime the process opens: one, for the process's life, whatever devices its models ask for. So it is chosen by what the
 //! machine has and not by the first model: a GPU build that is found runs graphs on the CPU as well.
 //!
-//! `places.rs` knows where one may lie, `cuda.rs` the libraries that a CUDA build needs besides, `elf.rs` how a library names them.
+//! `places.rs` knows where one may lie, `description.rs` what such a folder says of itself, `cuda.rs` the libraries that a CUDA build needs besides, `elf.rs` how a library names them.
 
 pub(super) mod cuda;
+mod description;
 mod elf;
 mod places;
 
@@ -12,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 use once_cell::sync::OnceCell;
 
+pub(super) use self::description::Description;
 pub(super) use self::elf::is_whole;
-pub(super) use self::places::{added_plugin, damage};
+pub(super) use self::places::added_plugin;
 
 use crate::error::{Error, Result};
 use crate::options::Device;

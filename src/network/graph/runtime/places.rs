@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::description::Description;
 use super::{Runtime, Surroundings};
 use crate::error::{Error, Result};
 use crate::options::Device;
@@ -50,56 +51,23 @@ pub(super) fn all(surroundings: &Surroundings, has_nvidia: bool, notes: &mut Vec
     found
 }
 
-/// What is wrong with a folder that has a `runtime.json`: a file that it lists is missing or has another size. The system's loader ends the
-/// process where a library is cut. A folder without that file has no fault that could be known.
-pub(in crate::network::graph) fn damage(folder: &Path) -> Option<String> {
-    let unreadable = |error: &dyn std::fmt::Display| Some(format!("runtime.json cannot be read ({error})"));
-    let text = match std::fs::read_to_string(folder.join("runtime.json")) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-        Err(error) => return unreadable(&error),
-    };
-    let description: serde_json::Value = match serde_json::from_str(&text) {
-        Ok(description) => description,
-        Err(error) => return unreadable(&error),
-    };
-    let format = description.get("format").and_then(serde_json::Value::as_u64).unwrap_or(1);
-    if format != 1 {
-        return Some(format!("runtime.json has the format {format}, which this version does not read"));
-    }
-    let library = description.get("library").and_then(|name| name.as_str()).unwrap_or_default();
-    if library.is_empty() || !folder.join(library).is_file() {
-        return Some("its library is missing".into());
-    }
-    let listed = description.get("files").and_then(|files| files.as_object());
-    listed.into_iter().flatten().find_map(|(name, file)| {
-        let expected = file.get("size").and_then(serde_json::Value::as_u64)?;
-        match std::fs::metadata(folder.join(name)).map(|found| found.len()) {
-            Ok(found) if found == expected => None,
-            Ok(found) => Some(format!("{name} is cut: it has {found} bytes of {expected}")),
-            Err(_) => Some(format!("{name} is missing")),
-        }
-    })
-}
-
-/// A folder with a `runtime.json`, as `vecrank runtime add` and the packages with CUDA have it. `again` says how it is had again.
+/// A folder with a description, as `vecrank runtime add` and the packages with CUDA have it. `again` says how it is had again.
 fn described(folder: &Path, place: &str, again: &str, notes: &mut Vec<String>) -> Option<Runtime> {
-    if let Some(reason) = damage(folder) {
-        notes.push(format!("{} ({place}) is damaged: {reason}. {again}", folder.display()));
-        return None;
-    }
-    let text = std::fs::read_to_string(folder.join("runtime.json")).ok()?;
-    let description: serde_json::Value = serde_json::from_str(&text).ok()?;
-    let word = |key: &str| description.get(key).and_then(|value| value.as_str()).unwrap_or_default();
-    if word("kind") != "onnxruntime" {
-        return None;
-    }
-    if let Some(why) = too_old(word("version")) {
-        notes.push(format!("{} ({place}) {why}", folder.display()));
-        return None;
-    }
-    let (library, devices) = (folder.join(word("library")), devices_of(folder));
-    Some(Runtime { library, devices, place: format!("{place} {}", folder.display()) })
+    let found = Description::of(folder).and_then(|found| found.map(|found| found.check().map(|()| found)).transpose());
+    let note = match found {
+        Ok(Some(found)) if found.is_runtime() => match too_old(&found.version) {
+            None => {
+                let place = format!("{place} {}", folder.display());
+                return Some(Runtime { library: found.library(), devices: devices_of(folder), place });
+            }
+            Some(why) => why,
+        },
+        // A plugin, or a folder of something else.
+        Ok(_) => return None,
+        Err(reason) => format!("is damaged: {reason}. {again}"),
+    };
+    notes.push(format!("{} ({place}) {note}", folder.display()));
+    None
 }
 
 /// A folder with the libraries of a distribution. One without a provider for a GPU is of no use, and is not spoken of.
@@ -186,14 +154,12 @@ fn is_passing(path: &Path) -> bool {
 
 /// Plugin providers that `vecrank runtime add` unpacked: the library of the one for a device.
 pub(in crate::network::graph) fn added_plugin(surroundings: &Surroundings, device: Device) -> Option<PathBuf> {
-    surroundings.runtimes.iter().flat_map(|folder| newest_first(folder)).find_map(|folder| {
-        let text = std::fs::read_to_string(folder.join("runtime.json")).ok()?;
-        let description: serde_json::Value = serde_json::from_str(&text).ok()?;
-        let is_plugin = description.get("kind")?.as_str()? == "plugin";
-        let serves = description.get("devices")?.as_array()?.iter().any(|name| name.as_str() == Some(device.as_str()));
-        let library = folder.join(description.get("library")?.as_str()?);
-        (is_plugin && serves && library.is_file()).then_some(library)
-    })
+    let folders = surroundings.runtimes.iter().flat_map(|folder| newest_first(folder));
+    let described = folders.filter_map(|folder| Description::of(&folder).ok().flatten());
+    described
+        .filter(|found| found.is_plugin_for(device.as_str()))
+        .map(|found| found.library())
+        .find(|library| library.is_file())
 }
 
 /// The folders in which Python environments keep packages: the active one, then those of the user and of the system.
@@ -201,8 +167,9 @@ pub(super) fn python_folders(surroundings: &Surroundings) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let active = ["VIRTUAL_ENV", "CONDA_PREFIX"].map(|name| surroundings.variable(name).map(PathBuf::from));
     let own = surroundings.home.as_ref().map(|home| home.join(".local"));
-    let system = [Some("/usr/local"), Some("/usr")].map(|folder| folder.map(PathBuf::from));
-    for prefix in active.into_iter().chain([own]).chain(system).flatten().filter(|prefix| prefix.is_absolute()) {
+    let system = ["/usr/local", "/usr"].map(PathBuf::from);
+    let prefixes = active.into_iter().chain([own]).flatten().chain(system);
+    for prefix in prefixes.filter(|prefix| prefix.is_absolute()) {
         let windows = prefix.join("Lib").join("site-packages");
         if cfg!(windows) && windows.is_dir() {
             found.push(windows);
