@@ -4,10 +4,11 @@ Loads the model once, then answers lines of JSON on standard input with lines of
 """
 
 import json
-import sys
 import time
 
 import numpy as np
+
+from commands import obey, serve
 
 # Its own default, and one that suits a GPU better.
 BATCHES = (32, 256)
@@ -59,23 +60,10 @@ class Work:
         return {"times": best}
 
 
-def main():
-    def say(answer):
-        print(json.dumps(answer), flush=True)
-
-    try:
-        work = Work(json.loads(sys.argv[1]))
-    except Exception as error:
-        say({"error": f"{type(error).__name__}: {error}"})
-        raise SystemExit(1) from error
-    say({"ready": work.about})
-    for line in sys.stdin:
-        command = json.loads(line)
-        try:
-            say(getattr(work, command.pop("do"))(**command))
-        except Exception as error:
-            say({"error": f"{type(error).__name__}: {error}"})
+def prepare(description):
+    work = Work(description)
+    return work, work.about
 
 
 if __name__ == "__main__":
-    main()
+    serve(prepare, obey)

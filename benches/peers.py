@@ -11,6 +11,8 @@ import time
 
 import numpy as np
 
+from commands import obey, serve
+
 LIMIT = 512
 PRECISION = {"fp32": "f32", "bf16": "bf16", "q8": "f32"}
 
@@ -172,28 +174,17 @@ class Work:
         return {"paused": self.calls(texts, pause), "together": self.calls(texts, 0)}
 
 
-def main():
-    def say(answer):
-        print(json.dumps(answer), flush=True)
+def prepare(spec):
+    model = (OpenVino if spec["kind"] == "openvino" else SentenceTransformers)(spec)
+    with open(spec["texts"]) as file:
+        return Work(model, json.load(file)), model.about
 
-    spec = json.loads(sys.argv[1])
-    try:
-        model = (OpenVino if spec["kind"] == "openvino" else SentenceTransformers)(spec)
-        with open(spec["texts"]) as file:
-            work = Work(model, json.load(file))
-    except Exception as error:
-        say({"error": f"{type(error).__name__}: {error}"})
-        raise SystemExit(1) from error
-    say({"ready": model.about})
-    for line in sys.stdin:
-        command = json.loads(line)
-        before = time.process_time()
-        try:
-            answer = getattr(work, command.pop("do"))(**command)
-            say(answer | {"peak": peak(), "cpu": (time.process_time() - before) * 1000})
-        except Exception as error:
-            say({"error": f"{type(error).__name__}: {error}"})
+
+def perform(work, command):
+    before = time.process_time()
+    answer = obey(work, command)
+    return answer | {"peak": peak(), "cpu": (time.process_time() - before) * 1000}
 
 
 if __name__ == "__main__":
-    main()
+    serve(prepare, perform)

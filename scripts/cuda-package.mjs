@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { licences, nativeManifest } from './manifest.mjs'
 import { readPins } from './onnxruntime.mjs'
 import { SetupError, downloadWheel, pinnedWheel, root, runScript, sha256 } from './pypi.mjs'
 import { replaceSoname } from '../lib/cli/soname.js'
@@ -23,7 +24,6 @@ const project = 'onnxruntime-gpu'
 const pinFile = join(root, 'scripts', 'onnxruntime-gpu.json')
 const inWheel = (name) => `onnxruntime/capi/${name}`
 const notices = ['LICENSE', 'ThirdPartyNotices.txt']
-const licences = ['LICENSE-MIT', 'LICENSE-APACHE']
 
 export function readGpuPins() {
   return JSON.parse(readFileSync(pinFile, 'utf8'))
@@ -62,7 +62,7 @@ export function stage({ name, version, pin, wheel, folder }) {
   for (const licence of licences) copyFileSync(join(root, licence), join(folder, licence))
   writeFileSync(join(folder, 'index.js'), entry(Object.keys(files)))
   writeFileSync(join(folder, 'README.md'), readme(name, version, files))
-  writeJson(join(folder, 'package.json'), manifest(name, version, pin))
+  writeJson(join(folder, 'package.json'), manifestOf(name, version, pin))
   writeJson(join(folder, 'runtime.json'), {
     format: 1,
     kind: 'onnxruntime',
@@ -77,24 +77,9 @@ export function stage({ name, version, pin, wheel, folder }) {
   return files
 }
 
-function manifest(name, version, pin) {
-  const { license, repository, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  return {
-    name,
-    version,
-    description: `ONNX Runtime with CUDA and TensorRT for vecrank on ${pin.os}-${pin.cpu}`,
-    license: `(${license}) AND MIT`,
-    repository,
-    engines,
-    os: [pin.os],
-    cpu: [pin.cpu],
-    ...(pin.libc && { libc: [pin.libc] }),
-    type: 'commonjs',
-    main: 'index.js',
-    files: ['index.js', 'runtime.json', pin.library, ...pin.providers, 'licenses', ...licences],
-    // Native code is opened by the system, which cannot look into an archive.
-    preferUnplugged: true,
-  }
+function manifestOf(name, version, pin) {
+  const description = `ONNX Runtime with CUDA and TensorRT for vecrank on ${pin.os}-${pin.cpu}`
+  return nativeManifest({ name, version, description }, pin, ['runtime.json', pin.library, ...pin.providers], true)
 }
 
 function entry(files) {

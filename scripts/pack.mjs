@@ -15,6 +15,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildAddon } from './addon.mjs'
+import { licences, manifest, nativeManifest, repository } from './manifest.mjs'
 import { crateNotices, standardLibraryNotices } from './notices.mjs'
 import { npm } from './npm.mjs'
 import { fetchLibrary, readPins } from './onnxruntime.mjs'
@@ -22,8 +23,7 @@ import { platformNamed, platforms } from './platforms.mjs'
 import { SetupError, root, runScript } from './pypi.mjs'
 
 const { platform: currentPlatform } = createRequire(import.meta.url)('../lib/platform.js')
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-const licences = ['LICENSE-MIT', 'LICENSE-APACHE']
+const { version } = manifest
 const out = join(root, 'npm')
 
 function writeJson(path, value) {
@@ -38,11 +38,6 @@ function emptied(name) {
   return folder
 }
 
-/** Where the source is. Registries compare it with the workflow that publishes, which therefore says it of itself (docs/release.md). */
-const { GITHUB_SERVER_URL = 'https://github.com', GITHUB_REPOSITORY } = process.env
-const repository = manifest.repository ?? (GITHUB_REPOSITORY && { type: 'git', url: `git+${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}.git` })
-const { version, license, engines } = manifest
-
 /** The package of one platform. */
 function stagePlatform(platform, forgetPaths) {
   const addon = buildAddon(platform, { forgetPaths })
@@ -55,22 +50,9 @@ function stagePlatform(platform, forgetPaths) {
   copyFileSync(standardLibraryNotices(), join(folder, 'licenses', 'rust-standard-library.html'))
   for (const name of licences) copyFileSync(join(root, name), join(folder, name))
   writeFileSync(join(folder, 'index.js'), entry(platform.file, statSync(addon).size, pin?.file))
-  writeJson(join(folder, 'package.json'), {
-    name: platform.package,
-    version,
-    description: `The native addon of vecrank for ${platform.name}`,
-    license: pin === undefined ? license : `(${license}) AND MIT`,
-    repository,
-    engines,
-    os: [platform.os],
-    cpu: [platform.cpu],
-    ...(platform.libc && { libc: [platform.libc] }),
-    type: 'commonjs',
-    main: 'index.js',
-    files: ['index.js', platform.file, ...(pin === undefined ? [] : [pin.file]), 'licenses', ...licences],
-    // Native code is opened by the system, which cannot look into an archive.
-    preferUnplugged: true,
-  })
+  const description = `The native addon of vecrank for ${platform.name}`
+  const files = [platform.file, ...(pin === undefined ? [] : [pin.file])]
+  writeJson(join(folder, 'package.json'), nativeManifest({ name: platform.package, version, description }, platform, files, pin !== undefined))
   return folder
 }
 
