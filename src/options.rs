@@ -193,6 +193,16 @@ words! {
 }
 
 words! {
+    /// What a text is to a search.
+    Side, "task" {
+        /// What is looked for.
+        Query = "query",
+        /// What is found.
+        Document = "document",
+    }
+}
+
+words! {
     /// What is applied to a reranker's logit.
     Activation, "activation" {
         /// Nothing: the raw logit.
@@ -204,13 +214,105 @@ words! {
     }
 }
 
-/// What a model is loaded as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Product {
-    /// Texts to vectors.
-    Embedder,
-    /// Pairs of texts to scores.
-    Reranker,
+/// What happens to a document that is too long beside its query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overflow {
+    /// It is cut, as [`Truncation`] says.
+    #[default]
+    Truncate,
+    /// It is scored in windows, of which the best counts.
+    Chunk,
+}
+
+words! {
+    /// What is applied to a classifier's logits.
+    LabelActivation, "activation" {
+        /// What the model's problem means: as transformers' pipeline.
+        Default = "default",
+        /// e^x by the sum of all labels'.
+        Softmax = "softmax",
+        /// 1 / (1 + e^-x), each label for itself.
+        Sigmoid = "sigmoid",
+        /// Nothing: the raw logits.
+        None = "none",
+    }
+}
+
+words! {
+    /// How labels of tokens become spans: as transformers' `aggregation_strategy`.
+    Aggregation, "aggregation" {
+        /// Each token for itself.
+        None = "none",
+        /// Tokens that follow each other with the same label.
+        Simple = "simple",
+        /// Words that do, each with the label of its first token.
+        First = "first",
+        /// Words, each with the best label of its tokens' mean scores.
+        Average = "average",
+        /// Words, each with the label of its token with the best score.
+        Max = "max",
+    }
+}
+
+words! {
+    /// What a model is loaded as.
+    Product, "kind" {
+        /// Texts to vectors.
+        Embedder = "embedder",
+        /// Pairs of texts to scores.
+        Reranker = "reranker",
+        /// Texts, or pairs, to labels.
+        Classifier = "classifier",
+        /// Tokens to labels.
+        TokenClassifier = "token-classifier",
+        /// Texts to weights of the vocabulary.
+        SparseEmbedder = "sparse-embedder",
+        /// Texts to a vector a token.
+        LateEmbedder = "late-embedder",
+        /// Tokens to logits of the vocabulary, as a masked language model gives them.
+        MaskedLm = "masked-lm",
+        /// Tokens to vectors, as the network gives them.
+        Backbone = "backbone",
+    }
+}
+
+impl Product {
+    /// The class of the public face.
+    #[must_use]
+    pub fn class(self) -> &'static str {
+        match self {
+            Product::Embedder => "Embedder",
+            Product::Reranker => "Reranker",
+            Product::Classifier => "Classifier",
+            Product::TokenClassifier => "TokenClassifier",
+            Product::SparseEmbedder => "SparseEmbedder",
+            Product::LateEmbedder => "LateEmbedder",
+            Product::MaskedLm => "AutoModelForMaskedLM",
+            Product::Backbone => "AutoModel",
+        }
+    }
+
+    /// What a model must be for it, behind "needs".
+    #[must_use]
+    pub fn needs(self) -> &'static str {
+        match self {
+            Product::Embedder => "a model that gives a vector for each text",
+            Product::Reranker => "a cross-encoder with one or two labels, or a yes/no language model",
+            Product::Classifier => "a model with a head for labels (…ForSequenceClassification)",
+            Product::TokenClassifier => "a model with labels for tokens (…ForTokenClassification)",
+            Product::SparseEmbedder => "a SPLADE model",
+            Product::LateEmbedder => "a ColBERT model",
+            Product::MaskedLm => "a masked language model (…ForMaskedLM)",
+            Product::Backbone => "a transformers model",
+        }
+    }
+
+    /// Whether the small files of sentence-transformers decide something for it, so that a repository may lack them and another
+    /// lend them.
+    #[must_use]
+    pub fn is_embedder(self) -> bool {
+        matches!(self, Product::Embedder | Product::SparseEmbedder | Product::LateEmbedder)
+    }
 }
 
 /// How to load a model. Equal options share one loaded model in the process.
@@ -252,6 +354,8 @@ pub struct LoadOptions {
     pub normalize: Option<bool>,
     /// Overrides the repository's prompts.
     pub prompts: Option<BTreeMap<String, String>>,
+    /// Which route of a model that treats texts by their task. Default: that of calls without a task, and the others beside it.
+    pub route: Option<String>,
     /// Calls that may wait.
     pub queue_calls: usize,
     /// Tokens that may wait.
@@ -281,6 +385,7 @@ impl LoadOptions {
             pooling: None,
             normalize: None,
             prompts: None,
+            route: None,
             queue_calls: 100_000,
             queue_tokens: 64 << 20,
         }
@@ -322,6 +427,30 @@ pub enum Prompt {
     Document,
 }
 
+/// What a text is to be used as, for models that treat queries and documents in different ways.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// Nothing is said.
+    #[default]
+    Any,
+    /// To look for others.
+    Query,
+    /// To be found.
+    Document,
+}
+
+impl Task {
+    /// The reference's word for it.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'static str> {
+        match self {
+            Task::Any => None,
+            Task::Query => Some("query"),
+            Task::Document => Some("document"),
+        }
+    }
+}
+
 /// Lowest and highest value of each dimension, for `int8` and `uint8`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranges {
@@ -352,13 +481,73 @@ pub struct EmbedOptions {
     pub max_length: Option<usize>,
 }
 
+/// How one call for sparse vectors runs.
+#[derive(Debug, Clone, Default)]
+pub struct SparseOptions {
+    /// What goes before each text.
+    pub prompt: Prompt,
+    /// What the texts are used as.
+    pub task: Task,
+    /// How many numbers a vector keeps, the largest ones. Default: what the model's files say, else all.
+    pub max_active: Option<usize>,
+    /// Overrides the loaded truncation.
+    pub truncation: Option<Truncation>,
+    /// Overrides the loaded limit.
+    pub max_length: Option<usize>,
+}
+
 /// How one scoring call runs.
 #[derive(Debug, Clone, Default)]
 pub struct ScoreOptions {
     /// What is applied to the logit. Default: nothing.
     pub activation: Option<Activation>,
+    /// What happens to documents that are too long.
+    pub overflow: Overflow,
     /// Overrides the loaded truncation.
     pub truncation: Option<Truncation>,
     /// Overrides the loaded limit.
     pub max_length: Option<usize>,
+}
+
+/// How one call for vectors of tokens runs.
+#[derive(Debug, Clone)]
+pub struct LateOptions {
+    /// What the texts are.
+    pub task: Side,
+    /// Vectors of a query's tokens, one after the other, that the texts are scored against.
+    pub query: Option<Vec<f32>>,
+    /// Overrides the loaded truncation.
+    pub truncation: Option<Truncation>,
+    /// Overrides the loaded limit.
+    pub max_length: Option<usize>,
+}
+
+/// How one classifying call runs.
+#[derive(Debug, Clone, Default)]
+pub struct ClassifyOptions {
+    /// What makes scores of logits. Default: what the model's files mean.
+    pub activation: Option<LabelActivation>,
+    /// How many labels a text gets, the best ones. Default: all.
+    pub top_k: Option<usize>,
+    /// Overrides the loaded truncation.
+    pub truncation: Option<Truncation>,
+    /// Overrides the loaded limit.
+    pub max_length: Option<usize>,
+}
+
+/// How one call that labels tokens runs.
+#[derive(Debug, Clone)]
+pub struct TokenClassifyOptions {
+    /// How labels become spans. Default [`Aggregation::Simple`].
+    pub aggregation: Aggregation,
+    /// Names of labels, as the result has them, that are left out. Default `O`.
+    pub ignore: Vec<String>,
+    /// Overrides the loaded limit, which bounds a window.
+    pub max_length: Option<usize>,
+}
+
+impl Default for TokenClassifyOptions {
+    fn default() -> Self {
+        TokenClassifyOptions { aggregation: Aggregation::Simple, ignore: vec!["O".into()], max_length: None }
+    }
 }

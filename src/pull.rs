@@ -10,7 +10,7 @@ use crate::hub::{self, Lends, LockFile, Pin, Pins, Request};
 use crate::loading::Loading;
 use crate::network::{Network, Placement};
 use crate::options::{LoadOptions, Product};
-use crate::spec::{HeadSpec, ModuleStep, product_of};
+use crate::spec::{ModuleStep, product_of};
 
 /// What was pulled.
 #[derive(Debug, Clone)]
@@ -59,23 +59,25 @@ pub fn pull(
     let lends = |own: &ModelFolder| {
         Ok(match product.map_or_else(|| product_of(own), Ok)? {
             Product::Embedder => Lends::Needed,
-            Product::Reranker => Lends::Nothing,
+            _ => Lends::Nothing,
         })
     };
     let opened = hub::open(request, dtype, lends, loading)?;
     let folder = opened.folder();
     let read = || {
         let product = product.map_or_else(|| product_of(&folder), Ok)?;
-        let options = LoadOptions { product, ..options };
+        let mut options = LoadOptions { product, ..options };
         let spec = Network::spec(&folder, &options, &Placement::cpu())?;
         Network::fetch(&folder, &spec)?;
-        if let HeadSpec::Embedding(head) = &spec.head {
-            for step in head.token_layers.iter().chain(&head.steps) {
-                if let ModuleStep::Dense(crate::spec::DenseSpec { weights, .. })
-                | ModuleStep::LayerNorm(crate::spec::LayerNormSpec { weights, .. }) = step
-                {
-                    folder.locate(weights)?;
-                }
+        for route in spec.routes.iter().flat_map(|routes| routes.others()) {
+            options.route = Some(route.to_owned());
+            Network::fetch(&folder, &Network::spec(&folder, &options, &Placement::cpu())?)?;
+        }
+        for step in spec.head.token_layers().iter().chain(spec.head.layers()) {
+            if let ModuleStep::Dense(crate::spec::DenseSpec { weights, .. })
+            | ModuleStep::LayerNorm(crate::spec::LayerNormSpec { weights, .. }) = step
+            {
+                folder.locate(weights)?;
             }
         }
         Ok(product)

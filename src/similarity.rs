@@ -22,12 +22,36 @@ pub fn top_k(query: &[f32], vectors: &[f32], k: usize) -> Vec<(usize, f64)> {
     if query.is_empty() {
         return Vec::new();
     }
-    let mut scored: Vec<(usize, f64)> =
-        vectors.chunks_exact(query.len()).map(|row| cosine_similarity(query, row)).enumerate().collect();
+    let scores: Vec<f64> = vectors.chunks_exact(query.len()).map(|row| cosine_similarity(query, row)).collect();
+    best(&scores, k)
+}
+
+/// The `k` highest of many scores and where they stand, best first; ties keep order, and what is no number comes last.
+#[must_use]
+pub fn best(scores: &[f64], k: usize) -> Vec<(usize, f64)> {
     // A vector with a value that is no number is nearest to nothing.
     let rank = |score: f64| if score.is_nan() { f64::NEG_INFINITY } else { score + 0.0 };
-    keep_best(&mut scored, k, |a, b| rank(*a).total_cmp(&rank(*b)));
-    scored
+    let compare = |a: &f64, b: &f64| rank(*a).total_cmp(&rank(*b));
+    if k == 0 {
+        return Vec::new();
+    }
+    // Some more than are wanted, from which the worst go now and then: most scores are only looked at.
+    let room = k.saturating_mul(2).max(64);
+    let mut kept: Vec<(usize, f64)> = Vec::with_capacity(room.min(scores.len()));
+    let mut least = None;
+    for (at, score) in scores.iter().enumerate() {
+        // Of equal ones the first is the better one.
+        if least.is_some_and(|least| compare(score, &least) != Ordering::Greater) {
+            continue;
+        }
+        kept.push((at, *score));
+        if kept.len() == room {
+            keep_best(&mut kept, k, compare);
+            least = kept.last().map(|(_, score)| *score);
+        }
+    }
+    keep_best(&mut kept, k, compare);
+    kept
 }
 
 /// Indices of the `k` highest scores, best first; ties keep order.
@@ -63,6 +87,19 @@ mod tests {
         for k in [0, 1, 7, 199, 200, 500] {
             assert_eq!(order(&scores, k), naive[..k.min(200)], "k = {k}");
         }
+    }
+
+    #[test]
+    fn the_best_agree_with_a_stable_sort() {
+        let scores: Vec<f64> = (0..2000_u16).map(|index| f64::from((index * 37) % 101)).collect();
+        let mut naive: Vec<(usize, f64)> = scores.iter().copied().enumerate().collect();
+        naive.sort_by(|a, b| b.1.partial_cmp(&a.1).expect("numbers"));
+        for k in [0, 1, 7, 31, 32, 33, 500, 1999, 2000, 5000] {
+            assert_eq!(best(&scores, k), naive[..k.min(2000)], "k = {k}");
+        }
+        let odd = [f64::NAN, 0.0, -0.0, f64::NEG_INFINITY, f64::INFINITY];
+        let places = best(&odd, 5).into_iter().map(|(at, _)| at).collect::<Vec<_>>();
+        assert_eq!(places, [4, 1, 2, 0, 3]);
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::request::query_of;
 use super::run::RunStage;
-use super::{Answer, Engine, Head, Inputs, Request, Rows, Ticket, lock};
+use super::{Answer, Engine, Head, Inputs, Request, Rows, Ticket, Waiting, lock};
 use crate::error::{Error, Result};
+use crate::options::Truncation;
 use crate::reply::Reply;
 use crate::scheduler::{Admission, Stage, Step};
 use crate::tokenizer::{Limit, Part, Reader, ShortParts, TokenRow, Tokenizer, Turn};
@@ -47,8 +48,10 @@ pub(super) struct Call<H> {
     pub names: Rows,
     /// Held while the call waits.
     pub admission: Mutex<Option<Admission>>,
-    /// The tokens of each text or pair, once all are there.
+    /// The tokens of all texts or pairs, once all are there.
     pub rows: Vec<TokenRow>,
+    /// Which text or pair each row is of.
+    pub of: Vec<usize>,
     limit: Limit,
     texts: Texts,
 }
@@ -61,7 +64,11 @@ impl<H: Head> Call<H> {
 
     /// # Errors
     /// Those of [`Tokenizer::reader`].
-    pub fn new(engine: Arc<Engine>, request: Request<H>, admission: Admission) -> Result<Self> {
+    pub fn new(engine: Arc<Engine>, mut request: Request<H>, admission: Admission) -> Result<Self> {
+        let rows = match &mut request.inputs {
+            Inputs::Tokens(rows) => std::mem::take(rows),
+            _ => Vec::new(),
+        };
         let texts = Texts::new(request.inputs, &engine.tokenizer, request.limit)?;
         Ok(Call {
             engine,
@@ -69,20 +76,24 @@ impl<H: Head> Call<H> {
             ticket: request.ticket,
             names: request.rows,
             admission: Mutex::new(Some(admission)),
-            rows: Vec::new(),
+            of: (0..rows.len()).collect(),
+            rows,
             limit: request.limit,
             texts,
         })
     }
 
     /// Turns the texts into tokens, then runs.
-    pub fn encode(self, reply: Reply<Answer<H>>) {
+    pub fn begin(self, reply: Reply<Answer<H::Output>>) {
+        if self.texts.own.is_empty() {
+            return RunStage::submit(self, reply);
+        }
         let rows = (0..self.texts.own.len()).map(|_| None).collect();
         self.go_on(rows, reply);
     }
 
     /// Turns those texts into tokens that have none in `rows` yet.
-    fn go_on(self, rows: Vec<Option<TokenRow>>, reply: Reply<Answer<H>>) {
+    fn go_on(self, rows: Vec<Option<Vec<TokenRow>>>, reply: Reply<Answer<H::Output>>) {
         let engine = self.engine.clone();
         let todo = (0..rows.len()).filter(|row| rows[*row].is_none());
         let stage = EncodeStage {
@@ -102,31 +113,44 @@ struct Texts {
     queries: Vec<Mutex<Reader>>,
     /// The texts, or the pairs' second ones.
     own: Vec<Mutex<Reader>>,
+    /// Whether pairs are parted into windows.
+    windows: bool,
 }
 
 impl Texts {
     fn new(inputs: Inputs, tokenizer: &Tokenizer, limit: Limit) -> Result<Self> {
-        let readers = |prompt: String, parts: Vec<Part>, pair| -> Result<Vec<Mutex<Reader>>> {
+        let readers = |prompt: String, parts: Vec<Part>, pair, limit| -> Result<Vec<Mutex<Reader>>> {
             let prompt = Arc::from(prompt);
             parts.into_iter().map(|part| Ok(Mutex::new(tokenizer.reader(&prompt, part, limit, pair)?))).collect()
         };
         Ok(match inputs {
-            Inputs::Texts { prompt, texts } => Texts { queries: Vec::new(), own: readers(prompt, texts, false)? },
-            Inputs::Pairs { queries, documents } => {
-                Texts { queries: readers(String::new(), queries, true)?, own: readers(String::new(), documents, true)? }
+            Inputs::Texts { prompt, texts } => Texts { own: readers(prompt, texts, false, limit)?, ..Texts::default() },
+            Inputs::Pairs { queries, documents, windows } => {
+                let limit = Limit { truncation: if windows { Truncation::Right } else { limit.truncation }, ..limit };
+                let own = Limit { tokens: if windows { usize::MAX } else { limit.tokens }, ..limit };
+                Texts {
+                    queries: readers(String::new(), queries, true, limit)?,
+                    own: readers(String::new(), documents, true, own)?,
+                    windows,
+                }
             }
+            Inputs::Tokens(_) => Texts::default(),
         })
     }
 
-    /// A step of the row. A query that belongs to all rows is read once, by whoever needs it first.
-    fn step(&self, row: usize, tokenizer: &Tokenizer, limit: Limit) -> Result<Turn<TokenRow>> {
+    /// A step towards the rows of the text or pair at `row`. A query that belongs to all is read once, by whoever needs it first.
+    fn step(&self, row: usize, tokenizer: &Tokenizer, limit: Limit) -> Result<Turn<Vec<TokenRow>>> {
         let mut own = lock(&self.own[row]);
         if self.queries.is_empty() {
-            return tokenizer.read(&mut own, limit);
+            return Ok(tokenizer.read(&mut own, limit)?.map(|row| vec![row]));
         }
         // Before the query is taken, so that the documents of a call are read side by side.
         tokenizer.begin(&mut own)?;
-        tokenizer.read_pair(&mut lock(&self.queries[query_of(self.queries.len(), row)]), &mut own, limit)
+        let mut query = lock(&self.queries[query_of(self.queries.len(), row)]);
+        if self.windows {
+            return tokenizer.read_windows(&mut query, &mut own, limit);
+        }
+        Ok(tokenizer.read_pair(&mut query, &mut own, limit)?.map(|row| vec![row]))
     }
 
     fn short(&self, short: &[Option<ShortParts>]) -> (Vec<usize>, Vec<usize>) {
@@ -143,7 +167,7 @@ impl Texts {
 }
 
 /// Parts `rows` in their order into pieces of work.
-fn pieces(rows: impl Iterator<Item = usize>, bytes: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
+pub(super) fn pieces(rows: impl Iterator<Item = usize>, bytes: impl Fn(usize) -> usize) -> Vec<Vec<usize>> {
     let mut pieces: Vec<Vec<usize>> = Vec::new();
     let mut size = 0_usize;
     for row in rows {
@@ -160,32 +184,23 @@ fn pieces(rows: impl Iterator<Item = usize>, bytes: impl Fn(usize) -> usize) -> 
 }
 
 /// A call that needs more of some texts.
-pub struct Short<H: Head> {
+struct Short<H: Head> {
     call: Call<H>,
-    rows: Vec<Option<TokenRow>>,
+    rows: Vec<Option<Vec<TokenRow>>>,
     texts: Vec<usize>,
     queries: Vec<usize>,
 }
 
-impl<H: Head> Short<H> {
-    /// Texts, or documents, that are too short.
-    #[must_use]
-    pub fn texts(&self) -> &[usize] {
+impl<H: Head> Waiting<H::Output> for Short<H> {
+    fn texts(&self) -> &[usize] {
         &self.texts
     }
 
-    /// Queries that are too short.
-    #[must_use]
-    pub fn queries(&self) -> &[usize] {
+    fn queries(&self) -> &[usize] {
         &self.queries
     }
 
-    /// Goes on with what follows the parts that were passed before, in the order of [`Short::texts`] and
-    /// [`Short::queries`].
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] where there are not as many.
-    pub fn resume(self, texts: Vec<Part>, queries: Vec<Part>, reply: Reply<Answer<H>>) {
+    fn resume(self: Box<Self>, texts: Vec<Part>, queries: Vec<Part>, reply: Reply<Answer<H::Output>>) {
         if texts.len() != self.texts.len() || queries.len() != self.queries.len() {
             return reply.send(Err(Error::InvalidArgument(format!(
                 "Expected {} texts and {} queries to go on but received {} and {}",
@@ -215,9 +230,9 @@ struct EncodeStage<H: Head> {
 }
 
 struct EncodeState<H: Head> {
-    rows: Vec<Option<TokenRow>>,
+    rows: Vec<Option<Vec<TokenRow>>>,
     short: Vec<Option<ShortParts>>,
-    reply: Reply<Answer<H>>,
+    reply: Reply<Answer<H::Output>>,
 }
 
 impl<H: Head> EncodeState<H> {
@@ -267,7 +282,11 @@ impl<H: Head> Stage for EncodeStage<H> {
             let short = Short { call, rows: state.rows, texts, queries };
             return state.reply.send(Ok(Answer::Short(Box::new(short))));
         }
-        call.rows = state.rows.into_iter().flatten().collect();
+        for (text, rows) in state.rows.into_iter().enumerate() {
+            let rows = rows.unwrap_or_default();
+            call.of.extend(std::iter::repeat_n(text, rows.len()));
+            call.rows.extend(rows.into_iter().map(|row| call.head.complete(row)));
+        }
         call.texts = Texts::default();
         RunStage::submit(call, state.reply);
     }

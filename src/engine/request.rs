@@ -4,10 +4,10 @@ use std::fmt::{Display, Formatter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Short;
 use crate::error::Result;
 use crate::network::RunOutput;
-use crate::tokenizer::{Limit, Part};
+use crate::reply::Reply;
+use crate::tokenizer::{Limit, Part, TokenRow};
 
 /// The texts of a call.
 #[derive(Debug)]
@@ -25,7 +25,12 @@ pub enum Inputs {
         queries: Vec<Part>,
         /// The second texts.
         documents: Vec<Part>,
+        /// Whether a pair with a second text that is too long is several rows, which together hold all of it; else it is one row,
+        /// cut.
+        windows: bool,
     },
+    /// Rows of tokens, special ones included.
+    Tokens(Vec<TokenRow>),
 }
 
 impl Inputs {
@@ -33,20 +38,24 @@ impl Inputs {
         match self {
             Inputs::Texts { texts, .. } => texts.len(),
             Inputs::Pairs { documents, .. } => documents.len(),
+            Inputs::Tokens(rows) => rows.len(),
         }
     }
 
-    /// Bytes that tokenising a row reads, but for the query that all rows share.
-    fn bytes(&self, row: usize) -> usize {
+    /// Tokens that a row may have, before anything is tokenised, but for the query that all rows share: a token is rarely shorter
+    /// than a byte.
+    fn tokens(&self, row: usize) -> usize {
         match self {
-            Inputs::Texts { prompt, texts } => prompt.len().saturating_add(texts[row].text.len()),
-            Inputs::Pairs { documents, .. } => documents[row].text.len(),
+            Inputs::Texts { prompt, texts } => estimate(prompt.len().saturating_add(texts[row].text.len())),
+            Inputs::Pairs { documents, .. } => estimate(documents[row].text.len()),
+            Inputs::Tokens(rows) => rows[row].ids.len(),
         }
     }
 
-    /// Tokens that the call may have, before anything is tokenised: a token is rarely shorter than a byte.
+    /// Tokens that the call may have.
     pub(super) fn estimate(&self, limit: usize) -> usize {
-        (0..self.rows()).map(|row| estimate(self.bytes(row)).min(limit)).fold(0, usize::saturating_add)
+        let limit = if matches!(self, Inputs::Pairs { windows: true, .. }) { usize::MAX } else { limit };
+        (0..self.rows()).map(|row| self.tokens(row).min(limit)).fold(0, usize::saturating_add)
     }
 }
 
@@ -91,6 +100,12 @@ impl Rows {
         RowName { rows: self, at }
     }
 
+    /// The same for what follows in a call that was accepted. Rows have other names then.
+    #[must_use]
+    pub fn going_on(&self) -> Self {
+        Rows { first: Some(self.first.unwrap_or(0).max(1)), ..self.clone() }
+    }
+
     /// Whether this belongs to a call that was accepted before.
     #[must_use]
     pub fn is_continued(&self) -> bool {
@@ -116,23 +131,27 @@ impl Display for RowName<'_> {
 pub trait Head: Send + Sync + Sized + 'static {
     /// The call's result.
     type Output: Send + 'static;
-    /// Numbers that a row gives.
-    fn width(&self) -> usize;
-    /// The numbers of the row at `at` of a run.
+    /// What a row gives.
+    type Row: Send + 'static;
+    /// What goes into the network for the tokens of a text.
+    fn complete(&self, row: TokenRow) -> TokenRow {
+        row
+    }
+    /// What the row at `at` of a run gives, whose tokens are `tokens`.
     ///
     /// # Errors
-    /// [`crate::Error::Numeric`] where they are not finite. Who calls adds which row of the caller it is.
-    fn read(&self, output: &RunOutput<'_>, at: usize) -> Result<Vec<f32>>;
-    /// The numbers of a text that has no token at all.
+    /// [`crate::Error::Numeric`] where numbers are not finite. Who calls adds which row of the caller it is.
+    fn read(&self, output: &RunOutput<'_>, at: usize, tokens: &TokenRow) -> Result<Self::Row>;
+    /// What a text gives that has no token at all.
     ///
     /// # Errors
     /// Where that has no meaning.
-    fn read_nothing(&self) -> Result<Vec<f32>>;
-    /// The call's result from all rows' numbers.
+    fn read_nothing(&self) -> Result<Self::Row>;
+    /// The call's result from what all rows gave, in the order of the texts.
     ///
     /// # Errors
-    /// Where the numbers cannot be put into the form that is asked for.
-    fn finish(&self, numbers: Vec<f32>, counted: Counted) -> Result<Self::Output>;
+    /// Where the rows cannot be put into the form that is asked for.
+    fn finish(&self, rows: Vec<Self::Row>, counted: Counted) -> Result<Self::Output>;
 }
 
 /// What a call read.
@@ -140,16 +159,29 @@ pub trait Head: Send + Sync + Sized + 'static {
 pub struct Counted {
     /// Tokens that went into the network, special tokens included.
     pub tokens: usize,
-    /// Whether each text or pair was cut.
+    /// Whether each row was cut.
     pub truncated: Vec<bool>,
+    /// How many rows each text or pair has: 1, but for those that were parted into windows.
+    pub rows: Vec<usize>,
 }
 
 /// A call's answer.
-pub enum Answer<H: Head> {
+pub enum Answer<O> {
     /// The result.
-    Done(H::Output),
+    Done(O),
     /// Longer parts of some texts are needed. Nothing has run.
-    Short(Box<Short<H>>),
+    Short(Box<dyn Waiting<O>>),
+}
+
+/// A call that needs more of some texts.
+pub trait Waiting<O>: Send {
+    /// Texts, or documents, that are too short.
+    fn texts(&self) -> &[usize];
+    /// Queries that are too short.
+    fn queries(&self) -> &[usize];
+    /// Goes on with what follows the parts that were passed before, in the order of [`Waiting::texts`] and
+    /// [`Waiting::queries`]. The answer is [`crate::Error::InvalidArgument`] where there are not as many.
+    fn resume(self: Box<Self>, texts: Vec<Part>, queries: Vec<Part>, reply: Reply<Answer<O>>);
 }
 
 /// Cancels a call: clones share one state.

@@ -12,29 +12,29 @@ use crate::tokenizer::TokenRow;
 
 /// What a run fills, and where it goes.
 struct RunResult<H: Head> {
-    numbers: Vec<f32>,
-    reply: Reply<Answer<H>>,
+    rows: Vec<Option<H::Row>>,
+    reply: Reply<Answer<H::Output>>,
 }
 
 /// Runs the batches, one a piece.
 pub(super) struct RunStage<H: Head> {
     call: Call<H>,
     batches: Vec<Vec<usize>>,
-    /// The rows' numbers and where they go; taken at the end.
+    /// What the rows gave and where it goes; taken at the end.
     result: Mutex<Option<RunResult<H>>>,
 }
 
 impl<H: Head> RunStage<H> {
     /// Runs a call whose tokens are there.
-    pub fn submit(call: Call<H>, reply: Reply<Answer<H>>) {
+    pub fn submit(call: Call<H>, reply: Reply<Answer<H::Output>>) {
         let engine = call.engine.clone();
         let lengths: Vec<usize> = call.rows.iter().map(|row| row.ids.len()).collect();
         if let Some(admission) = lock(&call.admission).as_mut() {
             admission.set_tokens(call.tokens());
         }
         let batches = engine.network.plan(&lengths);
-        let numbers = vec![0.0; call.head.width() * call.rows.len()];
-        let result = Mutex::new(Some(RunResult { numbers, reply }));
+        let rows = call.rows.iter().map(|_| None).collect();
+        let result = Mutex::new(Some(RunResult { rows, reply }));
         let stage = Arc::new(RunStage { call, batches, result });
         if engine.network.packs() && stage.batches.len() <= 1 {
             return engine.pool.submit(&engine, stage);
@@ -42,18 +42,17 @@ impl<H: Head> RunStage<H> {
         engine.scheduler.submit(stage);
     }
 
-    fn store(&self, row: usize, numbers: &[f32]) {
-        let width = self.call.head.width();
+    fn store(&self, row: usize, given: H::Row) {
         if let Some(result) = lock(&self.result).as_mut() {
-            result.numbers[row * width..(row + 1) * width].copy_from_slice(numbers);
+            result.rows[row] = Some(given);
         }
     }
 
     /// Stores what the rows `batch` gave, of which the first stands at `first` of the output.
     fn read(&self, output: &RunOutput<'_>, batch: &[usize], first: usize) -> Result<()> {
         for (at, row) in batch.iter().enumerate() {
-            let numbers = self.call.head.read(output, first + at);
-            self.store(*row, &numbers.map_err(|error| error.of(self.call.names.name(*row)))?);
+            let given = self.call.head.read(output, first + at, &self.call.rows[*row]);
+            self.store(*row, given.map_err(|error| error.of(self.call.names.name(self.call.of[*row])))?);
         }
         Ok(())
     }
@@ -61,8 +60,9 @@ impl<H: Head> RunStage<H> {
     /// Stores what rows without tokens give.
     fn read_nothing(&self) -> Result<()> {
         for (row, _) in self.call.rows.iter().enumerate().filter(|(_, tokens)| tokens.ids.is_empty()) {
-            let numbers = self.call.head.read_nothing().map_err(|error| error.of(self.call.names.name(row)))?;
-            self.store(row, &numbers);
+            let given = self.call.head.read_nothing();
+            let given = given.map_err(|error| error.of(self.call.names.name(self.call.of[row])))?;
+            self.store(row, given);
         }
         Ok(())
     }
@@ -71,11 +71,13 @@ impl<H: Head> RunStage<H> {
         batch.iter().map(|row| &self.call.rows[*row]).collect()
     }
 
-    fn output(&self, numbers: Vec<f32>) -> Result<H::Output> {
-        self.call.head.finish(
-            numbers,
-            Counted { tokens: self.call.tokens(), truncated: self.call.rows.iter().map(|row| row.truncated).collect() },
-        )
+    fn output(&self, rows: Vec<Option<H::Row>>) -> Result<H::Output> {
+        let counted = Counted {
+            tokens: self.call.tokens(),
+            truncated: self.call.rows.iter().map(|row| row.truncated).collect(),
+            rows: self.call.of.chunk_by(|a, b| a == b).map(<[usize]>::len).collect(),
+        };
+        self.call.head.finish(rows.into_iter().flatten().collect(), counted)
     }
 }
 
@@ -97,8 +99,8 @@ impl<H: Head> Stage for RunStage<H> {
     }
 
     fn finish(&self, outcome: Result<()>) {
-        let Some(RunResult { numbers, reply }) = lock(&self.result).take() else { return };
-        reply.send(outcome.and_then(|()| self.output(numbers)).map(Answer::Done));
+        let Some(RunResult { rows, reply }) = lock(&self.result).take() else { return };
+        reply.send(outcome.and_then(|()| self.output(rows)).map(Answer::Done));
     }
 
     fn is_cancelled(&self) -> bool {

@@ -1,14 +1,41 @@
 //! What follows the network, as pure functions on numbers: pooling, dense layers, normalisation, output formats.
 
+use crate::error::{Error, Result};
+
 mod activation;
+mod labels;
 mod layers;
 mod pooling;
 mod quantize;
+mod spans;
+mod splade;
+mod token_pooling;
+mod weights;
 
 pub use activation::activate;
+pub use labels::score_labels;
 pub use layers::Layers;
 pub use pooling::pool;
 pub use quantize::{OutputData, quantize};
+pub use spans::{Grouping, Span, Spans, group_name};
+pub use splade::{splade, splade_weight};
+pub use token_pooling::pool_tokens;
+pub(crate) use weights::WeightsFile;
+
+/// The numbers, where all are finite.
+///
+/// # Errors
+/// [`Error::Numeric`] where one is not.
+pub fn finite<N: AsRef<[f32]>>(numbers: N) -> Result<N> {
+    if numbers.as_ref().iter().all(|number| number.is_finite()) {
+        return Ok(numbers);
+    }
+    Err(Error::Numeric(
+        "The network gave NaN or an infinite number. The model's file is damaged, or its number format does not suffice: try \
+         another `dtype`"
+            .into(),
+    ))
+}
 
 /// Scales the vector to length 1, as `torch.nn.functional.normalize` does: `x / max(|x|, 1e-12)`. A zero vector stays
 /// zero.

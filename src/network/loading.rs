@@ -3,11 +3,12 @@
 use super::encoder::{self, Encoder};
 use super::graph::Graph;
 use super::placement::Candidate;
+use super::table::Table;
 use super::{Network, PassedOver, Placement, Runs};
 use crate::error::{Error, Result};
 use crate::files::{ModelFolder, Object};
 use crate::options::{Device, LoadOptions};
-use crate::spec::{Choice, EngineKind, ModelSpec, NetworkFile};
+use crate::spec::{Choice, EngineKind, ModelSpec, NetworkFile, Wanted};
 
 impl Network {
     /// Opens the model's network: the first of the choices that is understood, on the first device that takes it.
@@ -23,16 +24,16 @@ impl Network {
             let mut choices = spec.choices.iter().filter(|choice| choice.place == number).peekable();
             let is_last = number + 1 == candidates.len();
             let loaded = if choices.peek().is_none() && !is_last {
-                Err(Error::ModelUnsupported("the model has no ONNX file of that dtype".into()))
+                Err(Error::ModelUnsupported(spec.nothing_for_devices().into()))
             } else {
-                Network::on(folder, spec, options, candidate, &mut choices, &mut reasons)
+                Network::on(folder, spec, candidate, &mut choices, &mut reasons)
             };
             let loaded = loaded.and_then(|(file, runs)| {
                 match &runs {
                     // What fails where nothing else can be tried is explained with the first run of the model.
                     Runs::Graph(graph) if is_last => drop(graph.try_out(spec.max_length.default)),
                     Runs::Graph(graph) => accepted(graph, spec.max_length.default)?,
-                    Runs::Encoder(_) => {}
+                    Runs::Encoder(_) | Runs::Table(_) => {}
                 }
                 Ok((file, runs))
             });
@@ -59,7 +60,7 @@ impl Network {
     /// # Errors
     /// Those of [`ModelSpec::read`].
     pub fn spec(folder: &ModelFolder, options: &LoadOptions, placement: &Placement) -> Result<ModelSpec> {
-        let refuses = |config: &Object| encoder::refuses(config, options.product);
+        let refuses = |config: &Object, wanted: &Wanted| encoder::refuses(config, wanted);
         ModelSpec::read(folder, options, &refuses, &placement.places())
     }
 
@@ -75,26 +76,25 @@ impl Network {
     fn on(
         folder: &ModelFolder,
         spec: &ModelSpec,
-        options: &LoadOptions,
         candidate: &Candidate,
         choices: &mut dyn Iterator<Item = &Choice>,
         reasons: &mut Vec<String>,
     ) -> Result<(NetworkFile, Runs)> {
-        let (file, encoder) = Network::first_understood(folder, spec, choices, reasons)?;
-        let runs = match encoder {
-            Some(encoder) => Runs::Encoder(Box::new(encoder)),
-            None => Runs::Graph(Box::new(Graph::load(spec, &file, options.product, candidate.provider.clone())?)),
+        let (file, own) = Network::first_understood(folder, spec, choices, reasons)?;
+        let runs = match own {
+            Some(runs) => runs,
+            None => Runs::Graph(Box::new(Graph::load(spec, &file, candidate.provider.clone())?)),
         };
         Ok((file, runs))
     }
 
-    /// The file of the first choice that is understood, and the encoder where it is one for the encoder. ONNX Runtime is not asked.
+    /// The file of the first choice that is understood, and what runs it where that is not ONNX Runtime, which is not asked.
     fn first_understood(
         folder: &ModelFolder,
         spec: &ModelSpec,
         choices: &mut dyn Iterator<Item = &Choice>,
         reasons: &mut Vec<String>,
-    ) -> Result<(NetworkFile, Option<Encoder>)> {
+    ) -> Result<(NetworkFile, Option<Runs>)> {
         let mut missed = None;
         for choice in choices {
             let file = match choice.fetch(folder) {
@@ -109,9 +109,13 @@ impl Network {
             match choice.engine {
                 EngineKind::Graph => return Ok((file, None)),
                 EngineKind::Encoder => match Encoder::load(spec, &file)? {
-                    Ok(encoder) => return Ok((file, Some(encoder))),
+                    Ok(encoder) => return Ok((file, Some(Runs::Encoder(Box::new(encoder))))),
                     Err(reason) => reasons.push(reason),
                 },
+                EngineKind::Table => {
+                    let table = Table::load(&file)?;
+                    return Ok((file, Some(Runs::Table(Box::new(table)))));
+                }
             }
         }
         if let Some(error) = missed {

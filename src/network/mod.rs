@@ -5,6 +5,7 @@ pub mod graph;
 mod loading;
 mod placement;
 mod rows;
+mod table;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,6 +16,7 @@ use self::encoder::Encoder;
 pub use self::encoder::{Gang, Team};
 use self::graph::{DeviceMemory, Graph};
 pub use self::placement::{PassedOver, Placement};
+use self::table::Table;
 use crate::error::Result;
 use crate::options::Device;
 use crate::spec::{EngineKind, NetworkFile};
@@ -37,6 +39,7 @@ pub struct Network {
 enum Runs {
     Graph(Box<Graph>),
     Encoder(Box<Encoder>),
+    Table(Box<Table>),
 }
 
 /// What a network gives.
@@ -44,7 +47,9 @@ enum Runs {
 pub enum OutputKind {
     /// Token vectors.
     Tokens,
-    /// Vectors that were pooled inside the network.
+    /// Means of tokens' vectors, before all layers.
+    Means,
+    /// Vectors that were pooled inside the network, behind all layers.
     Sentences,
     /// Logits.
     Logits,
@@ -106,7 +111,7 @@ impl Network {
     pub fn provider(&self) -> Option<String> {
         match &self.runs {
             Runs::Graph(graph) => Some(graph.provider().name()),
-            Runs::Encoder(_) => None,
+            Runs::Encoder(_) | Runs::Table(_) => None,
         }
     }
 
@@ -115,7 +120,7 @@ impl Network {
     pub fn nodes(&self) -> BTreeMap<String, usize> {
         match &self.runs {
             Runs::Graph(graph) => graph.nodes().clone(),
-            Runs::Encoder(_) => BTreeMap::new(),
+            Runs::Encoder(_) | Runs::Table(_) => BTreeMap::new(),
         }
     }
 
@@ -124,7 +129,7 @@ impl Network {
     pub fn device_memory(&self) -> Option<DeviceMemory> {
         match &self.runs {
             Runs::Graph(graph) => graph.memory(),
-            Runs::Encoder(_) => None,
+            Runs::Encoder(_) | Runs::Table(_) => None,
         }
     }
 
@@ -133,7 +138,7 @@ impl Network {
     pub fn runs_at_once(&self) -> Option<usize> {
         match &self.runs {
             Runs::Graph(graph) => graph.runs_at_once(),
-            Runs::Encoder(_) => None,
+            Runs::Encoder(_) | Runs::Table(_) => None,
         }
     }
 
@@ -149,6 +154,7 @@ impl Network {
         match &self.runs {
             Runs::Graph(_) => EngineKind::Graph,
             Runs::Encoder(_) => EngineKind::Encoder,
+            Runs::Table(_) => EngineKind::Table,
         }
     }
 
@@ -156,8 +162,17 @@ impl Network {
     #[must_use]
     pub fn instructions(&self) -> Option<&'static str> {
         match &self.runs {
-            Runs::Graph(_) => None,
+            Runs::Graph(_) | Runs::Table(_) => None,
             Runs::Encoder(encoder) => Some(encoder.level().as_str()),
+        }
+    }
+
+    /// How many tokens the encoder has a vector for; `None` where ONNX Runtime runs.
+    #[must_use]
+    pub fn vocabulary(&self) -> Option<usize> {
+        match &self.runs {
+            Runs::Graph(_) | Runs::Table(_) => None,
+            Runs::Encoder(encoder) => Some(encoder.vocabulary()),
         }
     }
 
@@ -166,7 +181,7 @@ impl Network {
     pub fn fixed_length(&self) -> Option<usize> {
         match &self.runs {
             Runs::Graph(graph) => graph.fixed_length(),
-            Runs::Encoder(_) => None,
+            Runs::Encoder(_) | Runs::Table(_) => None,
         }
     }
 
@@ -176,6 +191,7 @@ impl Network {
         match &self.runs {
             Runs::Graph(graph) => graph.output_kind(),
             Runs::Encoder(encoder) => encoder.output_kind(),
+            Runs::Table(_) => OutputKind::Means,
         }
     }
 
@@ -191,6 +207,7 @@ impl Network {
         match &self.runs {
             Runs::Graph(graph) => graph.fits(longest, rows),
             Runs::Encoder(_) => tokens <= encoder::GROUP_TOKENS,
+            Runs::Table(_) => tokens <= table::RUN_TOKENS,
         }
     }
 
@@ -199,7 +216,16 @@ impl Network {
     pub fn packs(&self) -> bool {
         match &self.runs {
             Runs::Graph(graph) => graph.packs(),
-            Runs::Encoder(_) => true,
+            Runs::Encoder(_) | Runs::Table(_) => true,
+        }
+    }
+
+    /// Whether it can be told that tokens are seen by nobody.
+    #[must_use]
+    pub fn can_hide(&self) -> bool {
+        match &self.runs {
+            Runs::Graph(graph) => graph.has_mask(),
+            Runs::Encoder(_) | Runs::Table(_) => true,
         }
     }
 
@@ -222,6 +248,7 @@ impl Network {
         match &self.runs {
             Runs::Graph(graph) => graph.run(rows, read),
             Runs::Encoder(encoder) => encoder.run(rows, gang, read),
+            Runs::Table(table) => table.run(rows, read),
         }
     }
 }

@@ -62,6 +62,12 @@ impl Placement {
         }
     }
 
+    /// The processor, whatever else works: for what is no network.
+    #[must_use]
+    pub fn on_cpu(self) -> Self {
+        Placement { requested: self.requested, ..Placement::cpu() }
+    }
+
     /// The devices that the options allow and that work.
     ///
     /// # Errors

@@ -9,8 +9,12 @@
 #![allow(clippy::needless_pass_by_value, reason = "JavaScript values arrive by value")]
 
 // Public, or the compiler calls what only JavaScript uses dead.
+pub mod calls;
+pub mod chunk;
 pub mod functions;
 pub mod model;
 pub mod options;
 pub mod outcome;
+pub mod search;
 pub mod store;
+pub mod tokenizer;

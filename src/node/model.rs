@@ -1,23 +1,21 @@
-//! The classes that `index.js` holds: a loaded model, a ticket to cancel with, and a call that needs longer texts.
+//! The classes that `lib/model.js` holds: a loaded model, its load, and a ticket to cancel with. What a model can be asked is in
+//! `calls.rs`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use napi::bindgen_prelude::{Env, Object, Uint8Array, Uint32Array};
+use napi::bindgen_prelude::{Env, Object, Uint32Array};
 use napi_derive::napi;
 use serde_json::json;
 
-use super::options::{EmbedRequest, LoadOptions, RowsOf, ScoreRequest, parts};
-use super::outcome::{
-    CountOutcome, Download, EmbedOutcome, EmbedReply, LoadOutcome, ScoreOutcome, ScoreReply, count, promise,
-};
-use crate::embedder::{self, EmbeddingHead};
-use crate::engine::{self, Answer, Engine};
+use super::options::{LoadOptions, RowsOf};
+use super::outcome::{CountOutcome, Download, LoadOutcome, count, promise};
+use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
 use crate::network::{OutputKind, graph::runtime_version};
-use crate::options::Product;
+use crate::options::{Product, Task};
+use crate::products::{embedder, sparse};
 use crate::registry::{self, Holding, Loaded, Wait};
-use crate::reranker::{self, ScoreHead};
-use crate::spec::{EngineKind, HeadSpec};
+use crate::spec::{EngineKind, HeadSpec, SparseSpec, SparseWay};
 
 /// Loads a model, or shares the one that is loaded with equal options. `wait` belongs to this call alone.
 #[napi(catch_unwind, ts_return_type = "Promise<LoadOutcome>")]
@@ -37,7 +35,7 @@ pub fn load<'env>(env: &'env Env, options: LoadOptions, wait: &LoadWait) -> napi
 #[napi]
 #[derive(Default)]
 pub struct LoadWait {
-    inner: Arc<Wait>,
+    pub(super) inner: Arc<Wait>,
 }
 
 #[napi]
@@ -72,7 +70,7 @@ impl Drop for LoadWait {
 #[napi]
 #[derive(Default)]
 pub struct Ticket {
-    inner: engine::Ticket,
+    pub(super) inner: engine::Ticket,
 }
 
 #[napi]
@@ -118,7 +116,7 @@ impl Model {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(Error::Disposed)
     }
 
-    fn engine(&self) -> Result<Arc<Engine>> {
+    pub(super) fn engine(&self) -> Result<Arc<Engine>> {
         let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.as_ref().map(|loaded| loaded.holding.engine.clone()).ok_or(Error::Disposed)
     }
@@ -163,7 +161,7 @@ impl Model {
                 (if let [name] = names.as_slice() { json!(name) } else { json!(names) }, json!(head.normalize))
             }
             HeadSpec::Embedding(head) => (json!(null), json!(head.normalize)),
-            HeadSpec::Score(_) => (json!(null), json!(null)),
+            _ => (json!(null), json!(null)),
         };
         let network = engine.network();
         let by_graph = network.kind() == EngineKind::Graph;
@@ -177,11 +175,18 @@ impl Model {
             "locked": hub.as_ref().is_some_and(|hub| hub.locked),
             "file": engine.file().relative,
             "dtype": engine.file().dtype.map(|dtype| dtype.as_str()),
-            "kind": match engine.options.product { Product::Embedder => "embedder", Product::Reranker => "reranker" },
+            "kind": engine.options.product.as_str(),
             "dimensions": match engine.options.product {
                 Product::Embedder => embedder::dimensions(engine).ok(),
-                Product::Reranker => None,
+                Product::SparseEmbedder => sparse::dimensions(engine),
+                Product::Backbone | Product::LateEmbedder => Some(engine.width),
+                _ => None,
             },
+            "labels": match &spec.head {
+                HeadSpec::Labels(head) => Some(&head.names),
+                _ => None,
+            },
+            "sparse": of_sparse(engine),
             "maxLength": spec.max_length.default,
             "pooling": pooling,
             "normalize": normalize,
@@ -207,32 +212,6 @@ impl Model {
         let units = self.engine().and_then(|engine| engine.prefix_units(max_length.map(|length| length as usize)));
         // A limit that does not fit is refused when the request comes.
         units.map_or(u32::MAX, count)
-    }
-
-    /// Embeds texts.
-    #[napi(catch_unwind, ts_return_type = "Promise<EmbedOutcome>")]
-    pub fn embed<'env>(&self, env: &'env Env, request: EmbedRequest, ticket: &Ticket) -> napi::Result<Object<'env>> {
-        let (reply, promise) = promise(env, embed_outcome)?;
-        match self.engine().and_then(|engine| Ok((engine, request.resolve()?))) {
-            Ok((engine, (texts, options, rows))) => {
-                embedder::embed(&engine, texts, options, ticket.inner.clone(), rows, reply);
-            }
-            Err(error) => reply.send(Err(error)),
-        }
-        Ok(promise)
-    }
-
-    /// Scores pairs.
-    #[napi(catch_unwind, ts_return_type = "Promise<ScoreOutcome>")]
-    pub fn score<'env>(&self, env: &'env Env, request: ScoreRequest, ticket: &Ticket) -> napi::Result<Object<'env>> {
-        let (reply, promise) = promise(env, score_outcome)?;
-        match self.engine().and_then(|engine| Ok((engine, request.resolve()?))) {
-            Ok((engine, (queries, documents, options, rows))) => {
-                reranker::score(&engine, queries, documents, &options, ticket.inner.clone(), rows, reply);
-            }
-            Err(error) => reply.send(Err(error)),
-        }
-        Ok(promise)
     }
 
     /// Counts the tokens of whole texts, special tokens included.
@@ -263,6 +242,31 @@ impl Model {
     }
 }
 
+/// How a sparse embedder makes its vectors, by what a text is used as.
+fn of_sparse(engine: &Arc<Engine>) -> Option<serde_json::Value> {
+    let HeadSpec::Sparse(SparseSpec { max_active, .. }) = &engine.spec.head else { return None };
+    let way = |task| {
+        let engine = engine.of_task(task).ok()?;
+        let HeadSpec::Sparse(head) = &engine.spec.head else { return None };
+        let pooling = match head.way {
+            SparseWay::Splade(pooling) => Some(pooling),
+            SparseWay::Weights { .. } => None,
+        };
+        Some(json!({
+            "pooling": pooling.map(|pooling| pooling.strategy.as_str()),
+            "activation": pooling.map(|pooling| pooling.activation.as_str()),
+            "maxLength": engine.spec.max_length.default,
+            "file": engine.file().relative,
+        }))
+    };
+    Some(json!({
+        "maxActive": max_active,
+        "embed": way(Task::Any),
+        "embedQuery": way(Task::Query),
+        "embedDocument": way(Task::Document),
+    }))
+}
+
 impl Drop for Model {
     fn drop(&mut self) {
         release(self.loaded.get_mut().unwrap_or_else(PoisonError::into_inner).take(), || {});
@@ -278,99 +282,4 @@ fn release(loaded: Option<Loaded>, done: impl FnOnce() + Send + 'static) {
         drop(engine);
         done();
     });
-}
-
-fn embed_outcome(answer: Result<Answer<EmbeddingHead>>) -> EmbedOutcome {
-    EmbedOutcome::from(answer.map(|answer| match answer {
-        Answer::Done(embeddings) => EmbedReply::from(embeddings),
-        Answer::Short(short) => EmbedReply::from(Short { call: Mutex::new(Some(ShortCall::Embed(short))) }),
-    }))
-}
-
-fn score_outcome(answer: Result<Answer<ScoreHead>>) -> ScoreOutcome {
-    ScoreOutcome::from(answer.map(|answer| match answer {
-        Answer::Done(scores) => ScoreReply::from(scores),
-        Answer::Short(short) => ScoreReply::from(Short { call: Mutex::new(Some(ShortCall::Score(short))) }),
-    }))
-}
-
-/// A call that needs more of some texts. Nothing has run.
-#[napi]
-pub struct Short {
-    call: Mutex<Option<ShortCall>>,
-}
-
-enum ShortCall {
-    Embed(Box<engine::Short<EmbeddingHead>>),
-    Score(Box<engine::Short<ScoreHead>>),
-}
-
-fn indices(rows: &[usize]) -> Uint32Array {
-    Uint32Array::new(rows.iter().map(|row| count(*row)).collect())
-}
-
-fn resumed_twice() -> Error {
-    Error::InvalidArgument("Expected a call that waits for longer texts, but it was gone on with already".into())
-}
-
-#[napi]
-impl Short {
-    fn take(&self) -> Option<ShortCall> {
-        self.call.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Indices of the texts, or documents, that were too short.
-    #[napi(getter, catch_unwind)]
-    pub fn texts(&self) -> Uint32Array {
-        match &*self.call.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(ShortCall::Embed(short)) => indices(short.texts()),
-            Some(ShortCall::Score(short)) => indices(short.texts()),
-            None => indices(&[]),
-        }
-    }
-
-    /// Indices of the queries that were too short.
-    #[napi(getter, catch_unwind)]
-    pub fn queries(&self) -> Uint32Array {
-        match &*self.call.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(ShortCall::Score(short)) => indices(short.queries()),
-            _ => indices(&[]),
-        }
-    }
-
-    /// Goes on with what follows the parts that were passed before, in the order of `texts`.
-    #[napi(catch_unwind, ts_return_type = "Promise<EmbedOutcome>")]
-    pub fn resume_embed<'env>(
-        &self,
-        env: &'env Env,
-        texts: Vec<String>,
-        cut: Uint8Array,
-    ) -> napi::Result<Object<'env>> {
-        let (reply, promise) = promise(env, embed_outcome)?;
-        match self.take() {
-            Some(ShortCall::Embed(short)) => short.resume(parts(texts, &cut), Vec::new(), reply),
-            _ => reply.send(Err(resumed_twice())),
-        }
-        Ok(promise)
-    }
-
-    /// Likewise, in the order of `queries` and `texts`.
-    #[napi(catch_unwind, ts_return_type = "Promise<ScoreOutcome>")]
-    pub fn resume_score<'env>(
-        &self,
-        env: &'env Env,
-        queries: Vec<String>,
-        queries_cut: Uint8Array,
-        documents: Vec<String>,
-        documents_cut: Uint8Array,
-    ) -> napi::Result<Object<'env>> {
-        let (reply, promise) = promise(env, score_outcome)?;
-        match self.take() {
-            Some(ShortCall::Score(short)) => {
-                short.resume(parts(documents, &documents_cut), parts(queries, &queries_cut), reply);
-            }
-            _ => reply.send(Err(resumed_twice())),
-        }
-        Ok(promise)
-    }
 }

@@ -3,13 +3,17 @@
 use napi::bindgen_prelude::{Either3, Env, Float32Array, Int8Array, Object, ToNapiValue, Uint8Array, Uint32Array};
 use napi_derive::napi;
 
-use super::model::{Model, Short};
-use crate::embedder::Embeddings;
+use super::calls::Short;
+use super::model::Model;
+use super::tokenizer::TextTokenizer;
 use crate::error::Error;
 use crate::head::OutputData;
 use crate::loading::FileProgress;
+use crate::products::Ragged;
+use crate::products::embedder::Embeddings;
+use crate::products::reranker::Scores;
+use crate::products::token_classifier::TextSpans;
 use crate::reply::Reply;
-use crate::reranker::Scores;
 
 /// What went wrong.
 #[napi(object, object_from_js = false)]
@@ -49,6 +53,7 @@ macro_rules! outcome {
         }
     };
 }
+pub(super) use outcome;
 
 outcome!(
     /// Of `load`.
@@ -64,6 +69,31 @@ outcome!(
     /// Of `Model.score`.
     ScoreOutcome,
     ScoreReply
+);
+outcome!(
+    /// Of `Model.classify`, `Model.embedSparse`, `Model.late` and `Model.forward`.
+    RaggedOutcome,
+    RaggedReply
+);
+outcome!(
+    /// Of `Model.classifyTokens`.
+    SpansOutcome,
+    SpansReply
+);
+outcome!(
+    /// Of `loadTokenizer`.
+    TokenizerOutcome,
+    TextTokenizer
+);
+outcome!(
+    /// Of `TextTokenizer.encode`.
+    EncodeOutcome,
+    Encoded
+);
+outcome!(
+    /// Of `TextTokenizer.decode`.
+    DecodeOutcome,
+    String
 );
 outcome!(
     /// Of `Model.count`.
@@ -138,6 +168,46 @@ pub struct ScoreReply {
     pub short: Option<Short>,
 }
 
+/// Rows of numbers of their own count, or what is needed to go on.
+#[napi(object, object_from_js = false)]
+pub struct RaggedReply {
+    /// The rows' numbers, one row after the other; absent where `short` is there.
+    pub values: Option<Float32Array>,
+    /// What each number belongs to; empty where its place says that.
+    pub indices: Option<Uint32Array>,
+    /// How many numbers each row has.
+    pub lengths: Option<Uint32Array>,
+    /// 1 for each row whose text was cut.
+    pub truncated: Option<Uint8Array>,
+    /// Tokens that went into the network.
+    pub tokens: f64,
+    /// More of some texts is needed.
+    pub short: Option<Short>,
+}
+
+/// Spans with labels, text after text.
+#[napi(object, object_from_js = false)]
+pub struct SpansReply {
+    /// Which label each span has.
+    pub labels: Uint32Array,
+    pub scores: Float32Array,
+    /// Where each begins in its text, in UTF-16 units.
+    pub starts: Uint32Array,
+    pub ends: Uint32Array,
+    /// How many spans each text has.
+    pub lengths: Uint32Array,
+    /// Tokens that went into the network.
+    pub tokens: f64,
+}
+
+/// Token ids of a text or pair.
+#[napi(object, object_from_js = false)]
+pub struct Encoded {
+    pub ids: Uint32Array,
+    /// 0 for tokens of the first text, 1 for those of the second.
+    pub type_ids: Uint32Array,
+}
+
 /// Scores from the best to the worst.
 #[napi(object, object_from_js = false)]
 pub struct Ordered {
@@ -181,13 +251,49 @@ impl From<Short> for EmbedReply {
     }
 }
 
+fn flags(flags: Vec<bool>) -> Uint8Array {
+    Uint8Array::new(flags.into_iter().map(u8::from).collect())
+}
+
 impl From<Scores> for ScoreReply {
     fn from(scores: Scores) -> Self {
         ScoreReply {
             scores: Some(Float32Array::new(scores.scores)),
-            truncated: Some(Uint8Array::new(scores.truncated.into_iter().map(u8::from).collect())),
+            truncated: Some(flags(scores.truncated)),
             short: None,
         }
+    }
+}
+
+impl From<Ragged> for RaggedReply {
+    fn from(ragged: Ragged) -> Self {
+        RaggedReply {
+            values: Some(Float32Array::new(ragged.values)),
+            indices: Some(Uint32Array::new(ragged.indices)),
+            lengths: Some(Uint32Array::new(ragged.lengths.into_iter().map(count).collect())),
+            truncated: Some(flags(ragged.truncated)),
+            tokens: tokens(ragged.tokens),
+            short: None,
+        }
+    }
+}
+
+impl From<TextSpans> for SpansReply {
+    fn from(spans: TextSpans) -> Self {
+        SpansReply {
+            labels: Uint32Array::new(spans.labels),
+            scores: Float32Array::new(spans.scores),
+            starts: Uint32Array::new(spans.starts),
+            ends: Uint32Array::new(spans.ends),
+            lengths: Uint32Array::new(spans.lengths.into_iter().map(count).collect()),
+            tokens: tokens(spans.tokens),
+        }
+    }
+}
+
+impl From<Short> for RaggedReply {
+    fn from(short: Short) -> Self {
+        RaggedReply { values: None, indices: None, lengths: None, truncated: None, tokens: 0.0, short: Some(short) }
     }
 }
 

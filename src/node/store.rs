@@ -67,10 +67,7 @@ impl StoreJob {
     pub fn pull<'env>(&self, env: &'env Env, request: PullRequest) -> napi::Result<Object<'env>> {
         let loading = self.loading.clone();
         on_thread(env, move || {
-            let product = request.kind.as_deref().map(|kind| match kind {
-                "reranker" => Product::Reranker,
-                _ => Product::Embedder,
-            });
+            let product: Option<Product> = request.kind.as_deref().map(str::parse).transpose()?;
             let dtype = request.dtype.as_deref().map(str::parse).transpose()?;
             let mut options = LoadOptions::new(Product::Embedder, PathBuf::new());
             options.dtype = dtype.unwrap_or(options.dtype);
@@ -146,11 +143,7 @@ fn described(pulled: &Pulled, loading: &Loading) -> Value {
                     "files": part.files })
         })
         .collect();
-    let kind = match pulled.product {
-        Product::Embedder => "embedder",
-        Product::Reranker => "reranker",
-    };
-    json!({ "kind": kind, "parts": parts, "warnings": loading.warnings() })
+    json!({ "kind": pulled.product.as_str(), "parts": parts, "warnings": loading.warnings() })
 }
 
 fn model(cached: &Cached) -> Value {

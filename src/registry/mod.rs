@@ -7,6 +7,7 @@
 //! holder does. A model whose files were replaced is shared with nobody new.
 
 mod holding;
+mod tokenizer;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use std::time::Duration;
 use once_cell::sync::Lazy;
 
 pub use holding::Holding;
+pub use tokenizer::{LoadedTokenizer, load_tokenizer};
 
 use self::holding::steadily;
 use crate::engine::Engine;
@@ -109,6 +111,8 @@ pub struct Provenance {
 #[derive(Debug, Default)]
 pub struct Wait {
     loading: Mutex<Option<Arc<Loading>>>,
+    /// Whether that load is for this caller alone.
+    alone: AtomicBool,
     over: AtomicBool,
 }
 
@@ -116,6 +120,11 @@ impl Wait {
     /// The caller does not wait any more. A load that was for it alone is stopped.
     pub fn give_up(&self) {
         self.over.store(true, Ordering::Release);
+        if self.alone.load(Ordering::Acquire)
+            && let Some(loading) = &*self.loading.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            loading.stop();
+        }
         let mut models = models();
         let dead = |slot: &Slot| matches!(slot, Slot::Loading(flight) if flight.is_unwanted());
         let keys: Vec<Key> = models.iter().filter(|(_, slot)| dead(slot)).map(|(key, _)| key.clone()).collect();
@@ -133,6 +142,15 @@ impl Wait {
     pub fn downloads(&self) -> Vec<FileProgress> {
         let loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         loading.as_ref().map(|loading| loading.files()).unwrap_or_default()
+    }
+
+    /// The load is for this caller alone, and ends with its wait.
+    fn stops(&self, loading: &Loading) {
+        self.alone.store(true, Ordering::Release);
+        // Given up before it began.
+        if self.over.load(Ordering::Acquire) {
+            loading.stop();
+        }
     }
 
     fn follow(&self, loading: &Arc<Loading>) {
@@ -235,7 +253,7 @@ fn load(origin: &Origin, mut options: LoadOptions, loading: &Arc<Loading>) -> Re
     let dtype = options.file.is_none().then(|| options.dtype.as_str());
     let lends = match options.product {
         Product::Embedder => Lends::Open(options.undecided()),
-        Product::Reranker => Lends::Nothing,
+        _ => Lends::Nothing,
     };
     let opened = hub::open(&asked.resolve()?, dtype, |_| Ok(lends), loading)?;
     options.path = opened.snapshot.folder();

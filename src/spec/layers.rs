@@ -21,10 +21,8 @@ pub enum ModuleStep {
 pub struct DenseSpec {
     /// The file with `linear.weight` `[outputs, inputs]`, `linear.bias` and `residual.weight`.
     pub weights: String,
-    /// Size of the input vector.
-    pub inputs: usize,
-    /// Size of the output vector.
-    pub outputs: usize,
+    /// Sizes of the output and the input vector; `None` where only the weights say.
+    pub shape: Option<[usize; 2]>,
     /// Whether there is a bias.
     pub bias: bool,
     /// What follows the linear part.
@@ -42,9 +40,9 @@ pub struct LayerNormSpec {
     pub dimension: usize,
 }
 
-/// Modules may name the feature that they read and write; without a name it is the sentence's vector.
-pub(super) fn expect_feature(config: &Object, feature: &str) -> Result<()> {
-    let input = config.text("module_input_name")?.unwrap_or("sentence_embedding");
+/// Modules may name the feature that they read and write; without a name it is `unnamed`.
+pub(super) fn expect_feature(config: &Object, feature: &str, unnamed: &str) -> Result<()> {
+    let input = config.text("module_input_name")?.unwrap_or(unnamed);
     let output = config.text("module_output_name")?.unwrap_or(input);
     for (key, name) in [("module_input_name", input), ("module_output_name", output)] {
         if name != feature {
@@ -64,28 +62,32 @@ fn size(config: &Object, key: &str) -> Result<usize> {
         .ok_or_else(|| config.wrong(key, "a size from 1 to 1048576"))
 }
 
-fn weights(folder: &ModelFolder, module: &Module) -> Result<String> {
-    let weights = module.file("model.safetensors");
-    if folder.has(&weights)? {
-        return Ok(weights);
+impl Module {
+    /// The file of its weights.
+    pub(super) fn weights(&self, folder: &ModelFolder) -> Result<String> {
+        let weights = self.file("model.safetensors");
+        if folder.has(&weights)? {
+            return Ok(weights);
+        }
+        let pickled = self.file("pytorch_model.bin");
+        if folder.has(&pickled)? {
+            return Err(Error::ModelUnsupported(format!(
+                "{pickled}: weights in PyTorch's pickle format are not read. Save the model again with sentence-transformers to get {weights}"
+            )));
+        }
+        Err(Error::FileNotFound(format!("{} has no {weights}, which modules.json needs", folder.root().display())))
     }
-    let pickled = module.file("pytorch_model.bin");
-    if folder.has(&pickled)? {
-        return Err(Error::ModelUnsupported(format!(
-            "{pickled}: weights in PyTorch's pickle format are not read. Save the model again with sentence-transformers to get {weights}"
-        )));
-    }
-    Err(Error::FileNotFound(format!("{} has no {weights}, which modules.json needs", folder.root().display())))
 }
 
 pub(super) fn read_dense(
     folder: &ModelFolder,
     module: &Module,
     feature: &str,
+    unnamed: &str,
     assumed: &mut Vec<String>,
 ) -> Result<DenseSpec> {
     let config = module.required_config(folder)?;
-    expect_feature(&config, feature)?;
+    expect_feature(&config, feature, unnamed)?;
     let activation = match config.text("activation_function")? {
         // The reference's default.
         None => ActivationFunction::Tanh,
@@ -102,9 +104,8 @@ pub(super) fn read_dense(
         })?,
     };
     Ok(DenseSpec {
-        weights: weights(folder, module)?,
-        inputs: size(&config, "in_features")?,
-        outputs: size(&config, "out_features")?,
+        weights: module.weights(folder)?,
+        shape: Some([size(&config, "out_features")?, size(&config, "in_features")?]),
         bias: config.flag("bias")?.unwrap_or(true),
         activation,
         residual: config.flag("use_residual")?.unwrap_or(false),
@@ -113,5 +114,5 @@ pub(super) fn read_dense(
 
 pub(super) fn read_layer_norm(folder: &ModelFolder, module: &Module) -> Result<LayerNormSpec> {
     let config = module.required_config(folder)?;
-    Ok(LayerNormSpec { weights: weights(folder, module)?, dimension: size(&config, "dimension")? })
+    Ok(LayerNormSpec { weights: module.weights(folder)?, dimension: size(&config, "dimension")? })
 }

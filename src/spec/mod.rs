@@ -6,25 +6,40 @@
 //! that no file declares is noted in [`ModelSpec::assumed`].
 
 mod activation;
+mod chat;
 mod classifier;
+mod colbert;
+mod kind;
+mod labels;
+mod late;
 mod layers;
 mod length;
+mod logit_score;
 mod modality;
 mod modules;
 mod network;
 mod network_file;
 mod pooling;
+mod routes;
+mod sparse;
+mod static_embedding;
 mod tokenizer;
 mod weights;
 
 use std::collections::BTreeMap;
 
 pub use activation::ActivationFunction;
+pub use chat::ChatSpec;
 pub use classifier::{DeclaredActivation, ScoreSpec};
+pub use kind::product_of;
+pub use labels::{LabelSpec, Scoring};
+pub use late::{Expansion, LateSpec, ScoringMask, TokenPooling};
 pub use layers::{DenseSpec, LayerNormSpec, ModuleStep};
 pub use length::MaxLength;
 pub use network::{Choice, EngineKind, Place};
 pub use network_file::NetworkFile;
+pub use routes::Routes;
+pub use sparse::{SparseSpec, SparseWay, SpladeActivation, SpladePooling, SpladeStrategy};
 pub use tokenizer::TokenizerSpec;
 pub(crate) use tokenizer::{added_tokens, steps};
 
@@ -50,19 +65,85 @@ pub struct ModelSpec {
     pub prompts: BTreeMap<String, String>,
     /// Name of the prompt that calls without one use.
     pub default_prompt: Option<String>,
+    /// How texts become chats, where the model reads chats.
+    pub chat: Option<ChatSpec>,
     /// What follows the network.
     pub head: HeadSpec,
+    /// Whether the network is only a table of vectors.
+    pub is_static: bool,
+    /// The ways of texts by their task, where the model has several; the rest of this is about one of them.
+    pub routes: Option<Routes>,
     /// What no file declares.
     pub assumed: Vec<String>,
 }
 
-/// What follows the network: the two products differ here.
+/// What follows the network: the products differ here.
 #[derive(Debug, Clone)]
 pub enum HeadSpec {
     /// Token vectors to one vector.
     Embedding(EmbeddingSpec),
     /// Logits to a score.
     Score(ScoreSpec),
+    /// Logits to labels, of texts or of tokens.
+    Labels(LabelSpec),
+    /// Token vectors to the vectors of those that count.
+    Late(LateSpec),
+    /// Logits of the vocabulary, or weights of tokens, to a sparse vector.
+    Sparse(SparseSpec),
+    /// Nothing: what the network gives is the result.
+    Bare(Wanted),
+}
+
+/// What the network must give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// A vector for each token, or one for each text where the network pools by itself.
+    Vectors,
+    /// Logits of each text or pair: its labels.
+    Logits,
+    /// Logits of each token: its labels.
+    TokenLogits,
+    /// Logits of each token: the vocabulary, as a masked language model gives them.
+    Vocabulary,
+    /// Likewise, and all that is wanted of a text's logits is their pooling: the network may do that, or leave it to its reader.
+    PooledVocabulary(SpladePooling),
+    /// A stored number for each token, and no network at all.
+    Weights,
+    /// Logits of these tokens of the vocabulary, behind each text's last token, as a causal language model gives them.
+    Next(Vec<u32>),
+}
+
+impl HeadSpec {
+    /// What the network must give for it.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        match self {
+            HeadSpec::Embedding(_) | HeadSpec::Late(_) => Wanted::Vectors,
+            HeadSpec::Score(spec) => spec.wanted(),
+            HeadSpec::Labels(spec) => spec.wanted(),
+            HeadSpec::Sparse(spec) => spec.wanted(),
+            HeadSpec::Bare(wanted) => wanted.clone(),
+        }
+    }
+
+    /// Modules that work on each token's vector.
+    #[must_use]
+    pub fn token_layers(&self) -> &[ModuleStep] {
+        match self {
+            HeadSpec::Embedding(spec) => &spec.token_layers,
+            HeadSpec::Late(spec) => &spec.token_layers,
+            _ => &[],
+        }
+    }
+
+    /// Modules that work on each text's vector.
+    #[must_use]
+    pub fn layers(&self) -> &[ModuleStep] {
+        match self {
+            HeadSpec::Embedding(spec) => &spec.steps,
+            _ => &[],
+        }
+    }
 }
 
 /// From token vectors to one vector.
@@ -82,27 +163,6 @@ pub struct EmbeddingSpec {
     pub dimensions: Option<usize>,
 }
 
-/// What a model's files say it is: a reranker where the network gives labels for a sequence and no modules follow it.
-///
-/// # Errors
-/// As [`ModelSpec::read`].
-pub fn product_of(folder: &ModelFolder) -> Result<Product> {
-    let kind = folder.object("config_sentence_transformers.json")?;
-    let kind = kind.as_ref().map(|file| file.text("model_type")).transpose()?.flatten();
-    let classifies = || -> Result<bool> {
-        let Some(config) = folder.object("config.json")? else { return Ok(false) };
-        let architectures = config.get("architectures").and_then(|list| list.as_array()?.first()?.as_str());
-        Ok(architectures.is_some_and(|name| name.ends_with("ForSequenceClassification")))
-    };
-    Ok(match kind {
-        Some("CrossEncoder") => Product::Reranker,
-        Some(_) => Product::Embedder,
-        None if folder.has("modules.json")? => Product::Embedder,
-        None if classifies()? => Product::Reranker,
-        None => Product::Embedder,
-    })
-}
-
 /// The configuration files that several parts read.
 pub(crate) struct Configs {
     pub config: Object,
@@ -111,12 +171,35 @@ pub(crate) struct Configs {
     /// `config_sentence_transformers.json`; the reference reads it only where `modules.json` exists.
     pub sentence_transformers: Option<Object>,
     pub modules: Option<Vec<modules::Module>>,
-    /// The folder of the transformer inside the repository: `""` or `"0_Transformer/"`.
+    /// The ways of texts, where there are several. `modules` are those of one of them.
+    pub routes: Option<Routes>,
+    /// The folder of the transformer, or of the table, inside the repository: `""` or `"0_Transformer/"`.
     pub transformer: String,
+    /// Whether there is a table of vectors and no transformer.
+    pub is_static: bool,
+}
+
+/// What a model's files say of its tokenizer alone; nothing else is read.
+///
+/// # Errors
+/// As [`ModelSpec::read`].
+pub fn tokenizer_of(folder: &ModelFolder) -> Result<TokenizerSpec> {
+    folder.prefetch(&["config.json", "tokenizer_config.json", "tokenizer.json"])?;
+    let configs = Configs {
+        is_static: false,
+        config: folder.object("config.json")?.unwrap_or_default(),
+        tokenizer: folder.object("tokenizer_config.json")?.unwrap_or_default(),
+        sentence_bert: Object::default(),
+        sentence_transformers: None,
+        modules: None,
+        routes: None,
+        transformer: String::new(),
+    };
+    TokenizerSpec::read(folder, &configs)
 }
 
 impl Configs {
-    fn read(folder: &ModelFolder, product: Product) -> Result<Self> {
+    fn read(folder: &ModelFolder, product: Product, route: Option<&str>) -> Result<Self> {
         // Only a hint: what is read below is fetched if it is missing here.
         folder.prefetch(&[
             "modules.json",
@@ -132,15 +215,21 @@ impl Configs {
             None => None,
         };
         // And takes a cross-encoder's modules, prompts and activation only from a file that calls itself something.
-        if product == Product::Reranker
-            && sentence_transformers.as_ref().is_none_or(|file| file.get("model_type").is_none())
+        if !product.is_embedder() && sentence_transformers.as_ref().is_none_or(|file| file.get("model_type").is_none())
         {
             (modules, sentence_transformers) = (None, None);
         }
+        let routes = match &mut modules {
+            Some(modules) if product == Product::SparseEmbedder => routes::enter(folder, modules, route)?,
+            _ => None,
+        };
         let transformer = match modules.as_ref().and_then(|list| list.first()) {
             Some(first) if !first.path.is_empty() => format!("{}/", first.path.trim_end_matches('/')),
             _ => String::new(),
         };
+        if static_embedding::is_static(modules.as_deref()) {
+            return Ok(Configs::of_table(sentence_transformers, modules, transformer));
+        }
         let config_file = format!("{transformer}config.json");
         let config = folder.object(&config_file)?.ok_or_else(|| {
             Error::FileNotFound(format!(
@@ -148,6 +237,12 @@ impl Configs {
                 folder.root().display()
             ))
         })?;
+        if modules.is_none()
+            && product == Product::Embedder
+            && let Some(modules) = static_embedding::of_model2vec(&config)?
+        {
+            return Ok(Configs::of_table(None, Some(modules), transformer));
+        }
         let mut tokenizer = folder.object(&format!("{transformer}tokenizer_config.json"))?.unwrap_or_default();
         let sentence_bert = match modules {
             Some(_) => length::read_sentence_bert(folder, &transformer)?,
@@ -166,7 +261,35 @@ impl Configs {
                 break;
             }
         }
-        Ok(Configs { config, tokenizer, sentence_bert, sentence_transformers, modules, transformer })
+        Ok(Configs {
+            config,
+            tokenizer,
+            sentence_bert,
+            sentence_transformers,
+            modules,
+            routes,
+            transformer,
+            is_static: false,
+        })
+    }
+
+    /// Of static embeddings, for which nothing else is read.
+    fn of_table(
+        sentence_transformers: Option<Object>,
+        modules: Option<Vec<modules::Module>>,
+        transformer: String,
+    ) -> Self {
+        let [config, tokenizer, sentence_bert] = std::array::from_fn(|_| Object::default());
+        Configs {
+            config,
+            tokenizer,
+            sentence_bert,
+            sentence_transformers,
+            modules,
+            routes: None,
+            transformer,
+            is_static: true,
+        }
     }
 
     pub(crate) fn model_type(&self) -> &str {
@@ -174,7 +297,7 @@ impl Configs {
     }
 
     pub(crate) fn architecture(&self) -> Option<&str> {
-        self.config.get("architectures")?.as_array()?.first()?.as_str()
+        kind::architecture(&self.config)
     }
 }
 
@@ -188,20 +311,50 @@ impl ModelSpec {
     pub fn read(
         folder: &ModelFolder,
         options: &LoadOptions,
-        encoder: &dyn Fn(&Object) -> Option<String>,
+        encoder: &dyn Fn(&Object, &Wanted) -> Option<String>,
         places: &[Place],
     ) -> Result<Self> {
-        let configs = Configs::read(folder, options.product)?;
+        let mut configs = Configs::read(folder, options.product, options.route.as_deref())?;
+        if let (Some(routes), Some(file)) = (&configs.routes, &options.file) {
+            routes.expect_no_file(file)?;
+        }
         let mut assumed = Vec::new();
+        let mut marks = Vec::new();
         let head = match options.product {
             Product::Embedder => HeadSpec::Embedding(modules::embedding(folder, &configs, options, &mut assumed)?),
-            Product::Reranker => HeadSpec::Score(classifier::score(&configs, &mut assumed)?),
+            Product::Reranker => HeadSpec::Score(classifier::score(folder, &configs, &mut assumed)?),
+            Product::Classifier | Product::TokenClassifier => {
+                HeadSpec::Labels(labels::labels(&configs, options.product)?)
+            }
+            Product::MaskedLm => HeadSpec::Bare(Wanted::Vocabulary),
+            Product::Backbone => HeadSpec::Bare(Wanted::Vectors),
+            Product::LateEmbedder => {
+                let older = colbert::adopt(folder, &mut configs)?;
+                marks.clone_from(&older.marks);
+                HeadSpec::Late(late::late(folder, &configs, older, &mut assumed)?)
+            }
+            Product::SparseEmbedder => HeadSpec::Sparse(sparse::sparse(folder, &configs, &mut assumed)?),
         };
-        modality::expect_plain_text(folder, &configs, options.product)?;
+        let wanted = head.wanted();
+        modality::expect_known(&configs, &head)?;
+        // The pipelines of classifiers know no chats.
+        let chat = match options.product {
+            Product::Embedder | Product::Reranker => chat::chat(folder, &configs)?,
+            _ => None,
+        };
         let (prompts, default_prompt) = prompts(&configs, options)?;
         let position_offset = length::position_offset(&configs)?;
-        let unknown = encoder(&configs.config);
-        let choices = network::choices(folder, &configs, options, unknown.as_deref(), places)?;
+        let choices = match &head {
+            HeadSpec::Sparse(SparseSpec { way: SparseWay::Weights { file }, .. }) => {
+                let several = configs.routes.is_some();
+                network::stored(file, if several { &[Place::CPU] } else { places })?
+            }
+            _ if configs.is_static => static_embedding::choices(folder, &configs, options, places)?,
+            _ => {
+                let unknown = encoder(&configs.config, &wanted);
+                network::choices(folder, &configs, options, unknown.as_deref(), places)?
+            }
+        };
         // The tokenizer comes along: two large files at the same time.
         let mut files = vec![format!("{}tokenizer.json", configs.transformer)];
         // Of several places the first may not take the model.
@@ -209,17 +362,45 @@ impl ModelSpec {
             files.extend(choice.files(folder)?);
         }
         folder.prefetch(&files.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let (tokenizer, mut max_length) = if configs.is_static {
+            static_embedding::tokenizer(folder, &configs, options)?
+        } else {
+            let max_length = length::resolve(&configs, position_offset, options, &mut assumed)?;
+            // Stored weights are of a text's own tokens.
+            let special_tokens = wanted != Wanted::Weights;
+            (TokenizerSpec { marks, special_tokens, ..TokenizerSpec::read(folder, &configs)? }, max_length)
+        };
+        if let (Some(limit), None) = (chat.as_ref().and_then(|chat| chat.max_length), options.max_length) {
+            let default = max_length.positions.map_or(limit, |positions| limit.min(positions));
+            max_length = MaxLength { default, query: None, document: None, ..max_length };
+        }
+        if let HeadSpec::Late(late) = &head {
+            late.expect_of(&tokenizer)?;
+        }
         Ok(ModelSpec {
             choices,
-            max_length: length::resolve(&configs, position_offset, options, &mut assumed)?,
-            tokenizer: TokenizerSpec::read(folder, &configs)?,
+            max_length,
+            is_static: configs.is_static,
+            tokenizer,
             config: configs.config,
+            routes: configs.routes,
             position_offset,
             prompts,
             default_prompt,
+            chat,
             head,
             assumed,
         })
+    }
+
+    /// Why a device other than the CPU has no file of it.
+    #[must_use]
+    pub fn nothing_for_devices(&self) -> &'static str {
+        if self.is_static {
+            "the model is a table of vectors, which is read on the CPU"
+        } else {
+            "the model has no ONNX file of that dtype"
+        }
     }
 
     /// The text that goes before each text of a call.
@@ -269,7 +450,7 @@ fn prompts(configs: &Configs, options: &LoadOptions) -> Result<(BTreeMap<String,
         prompts.clone_from(given);
     }
     // These two names are always known to an embedder.
-    let is_known = |name: &String| options.product == Product::Embedder && (name == "query" || name == "document");
+    let is_known = |name: &String| options.product.is_embedder() && (name == "query" || name == "document");
     if let Some(name) = &default_prompt
         && !prompts.contains_key(name)
         && !is_known(name)

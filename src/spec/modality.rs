@@ -1,43 +1,37 @@
 //! What `sentence_bert_config.json` says about a text's way into the network (sentence-transformers 5.4 and later:
-//! `modality_config`, `processing_kwargs`, `query_expansion`). Only the plain way is supported; another is an error.
+//! `modality_config`, `processing_kwargs`, `query_expansion`). What would lead another way is an error; that texts are messages of
+//! a chat is for `chat.rs` to read.
 
 use serde_json::Value;
 
-use super::Configs;
+use super::{Configs, HeadSpec, Wanted};
 use crate::error::{Error, Result};
-use crate::files::{ModelFolder, Object};
-use crate::options::Product;
+use crate::files::Object;
 
 /// Refuses whatever would make the reference feed or read the network in another way.
-pub(super) fn expect_plain_text(folder: &ModelFolder, configs: &Configs, product: Product) -> Result<()> {
-    // With modules.json and no `modality_config` the reference takes texts as they are, as it did before there were others.
-    if configs.modules.is_none() {
-        let file = format!("{}chat_template.jinja", configs.transformer);
-        if configs.tokenizer.get("chat_template").is_some() || folder.has(&file)? {
-            return Err(Error::ModelUnsupported(format!(
-                "A \"chat_template\" (tokenizer_config.json or {file}) in a repository without modules.json means that the \
-                 reference wraps each text in a chat. That is not supported in this version"
-            )));
-        }
-    }
+pub(super) fn expect_known(configs: &Configs, head: &HeadSpec) -> Result<()> {
+    let wanted = head.wanted();
     let file = &configs.sentence_bert;
-    if let Some(expansion) = file.get("query_expansion") {
+    if let Some(expansion) = file.get("query_expansion").filter(|_| !matches!(head, HeadSpec::Late(_))) {
         return Err(unsupported(file, "query_expansion", expansion));
     }
     if let Some(modalities) = file.object("modality_config")? {
-        // A model with a message modality puts each text into a chat template.
-        if let Some(message) = modalities.get("message") {
-            return Err(unsupported(file, "modality_config.message", message));
-        }
-        let text = modalities.object("text")?.ok_or_else(|| {
+        // A model with messages puts each text into one.
+        let read =
+            modalities.object("message")?.map_or_else(|| modalities.object("text"), |message| Ok(Some(message)))?;
+        let text = read.ok_or_else(|| {
             Error::ModelUnsupported(format!(
                 "{}: \"modality_config\" has no \"text\", so the model reads no text",
                 file.file
             ))
         })?;
-        let (output, module_output) = match product {
-            Product::Embedder => ("last_hidden_state", "token_embeddings"),
-            Product::Reranker => ("logits", "scores"),
+        let (output, module_output) = match wanted {
+            Wanted::Vectors => ("last_hidden_state", "token_embeddings"),
+            Wanted::Logits => ("logits", "scores"),
+            Wanted::TokenLogits | Wanted::Vocabulary | Wanted::PooledVocabulary(_) | Wanted::Weights => {
+                ("logits", "token_embeddings")
+            }
+            Wanted::Next(_) => ("logits", "causal_logits"),
         };
         for (object, key, expected) in [
             (&text, "method", "forward"),

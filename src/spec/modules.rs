@@ -5,10 +5,16 @@
 
 use super::layers::{expect_feature, read_dense, read_layer_norm};
 use super::pooling::read_pooling;
-use super::{Configs, EmbeddingSpec, ModuleStep};
+use super::{Configs, EmbeddingSpec, ModuleStep, colbert};
 use crate::error::{Error, Result, shown};
 use crate::files::{ModelFolder, Object};
-use crate::options::{LoadOptions, Pooling};
+use crate::options::{LoadOptions, Pooling, Product};
+
+/// Names of what modules read and write: the text's vector, and its tokens'.
+pub(super) const SENTENCE: &str = "sentence_embedding";
+pub(super) const TOKENS: &str = "token_embeddings";
+/// PyLate's own class, which sentence-transformers reads as its own `Dense`.
+const PYLATE_DENSE: &str = "pylate.models.Dense.Dense";
 
 /// A row of `modules.json`.
 #[derive(Debug, Clone)]
@@ -20,6 +26,18 @@ pub(crate) struct Module {
 }
 
 impl Module {
+    /// A module of a list in `file`, whose path is inside the repository.
+    pub(super) fn new(folder: &ModelFolder, file: &str, path: String, type_name: String) -> Result<Self> {
+        folder.path(&path)?;
+        // The reference runs no code of a repository either, unless it is told to.
+        if !type_name.starts_with("sentence_transformers.") && type_name != PYLATE_DENSE {
+            return Err(Error::ModelUnsupported(format!(
+                "{file}: there is the module \"{type_name}\", which is not of sentence-transformers and is not run"
+            )));
+        }
+        Ok(Module { path, type_name })
+    }
+
     pub(super) fn class(&self) -> &str {
         self.type_name.rsplit('.').next().unwrap_or("")
     }
@@ -30,7 +48,7 @@ impl Module {
         format!("{}{slash}{name}", self.path)
     }
 
-    fn config(&self, folder: &ModelFolder) -> Result<Option<Object>> {
+    pub(super) fn config(&self, folder: &ModelFolder) -> Result<Option<Object>> {
         folder.object(&self.file("config.json"))
     }
 
@@ -55,14 +73,9 @@ pub(super) fn read_list(folder: &ModelFolder) -> Result<Option<Vec<Module>>> {
         let (Some(path), Some(type_name)) = (text("path"), text("type")) else {
             return Err(Error::invalid_model(format!("modules.json: module {position} lacks \"path\" or \"type\"")));
         };
-        folder.path(&path)?;
-        // The reference runs no code of a repository either, unless it is told to.
-        if !type_name.starts_with("sentence_transformers.") {
-            return Err(Error::ModelUnsupported(format!(
-                "modules.json: module {position} is \"{type_name}\", which is not of sentence-transformers and is not run"
-            )));
-        }
-        modules.push(Module { path, type_name });
+        // model2vec writes "." for the root.
+        let path = if path == "." { String::new() } else { path.trim_start_matches("./").to_owned() };
+        modules.push(Module::new(folder, "modules.json", path, type_name)?);
     }
     if modules.is_empty() {
         return Err(Error::invalid_model("modules.json: the list of modules is empty"));
@@ -83,6 +96,12 @@ pub(super) fn embedding(
         Some(modules) => declared(folder, configs, modules, assumed)?,
         None => undeclared(configs, options, assumed)?,
     };
+    if options.pooling.is_some() && configs.is_static {
+        return Err(Error::ModelUnsupported(
+            "The model is a table of vectors, of which a text's vector is the mean, so `pooling` cannot be chosen"
+                .into(),
+        ));
+    }
     if let Some(pooling) = options.pooling {
         spec.pooling = vec![pooling];
     }
@@ -130,29 +149,31 @@ fn declared(
         if let Some(kind) = file.text("model_type")?
             && kind != "SentenceTransformer"
         {
-            return Err(Error::ModelUnsupported(format!(
-                "{}: \"model_type\" is \"{kind}\". An embedder needs \"SentenceTransformer\"{}",
-                file.file,
-                if kind == "CrossEncoder" { "; load this model as a reranker" } else { "" }
-            )));
+            let because = format!("{}: \"model_type\" is \"{kind}\"", file.file);
+            return Err(configs.refuse(Product::Embedder, &because));
+        }
+        if colbert::is_of_pylate(file) {
+            let because = format!("{} has keys of PyLate", file.file);
+            return Err(configs.refuse(Product::Embedder, &because));
         }
         spec.dimensions = file.count("truncate_dim")?;
     }
     for (position, module) in modules.iter().enumerate() {
-        let pooled = !spec.pooling.is_empty();
+        let pooled = !spec.pooling.is_empty() || (configs.is_static && position > 0);
         match module.class() {
             "Transformer" if position == 0 => {}
+            "StaticEmbedding" if position == 0 => {}
             "Pooling" if position > 0 && !pooled => read_pooling(&module.required_config(folder)?, &mut spec)?,
             "Dense" if pooled => {
-                spec.steps.push(ModuleStep::Dense(read_dense(folder, module, "sentence_embedding", assumed)?));
+                spec.steps.push(ModuleStep::Dense(read_dense(folder, module, SENTENCE, SENTENCE, assumed)?));
             }
             "Dense" if position > 0 => {
-                spec.token_layers.push(ModuleStep::Dense(read_dense(folder, module, "token_embeddings", assumed)?));
+                spec.token_layers.push(ModuleStep::Dense(read_dense(folder, module, TOKENS, SENTENCE, assumed)?));
             }
             "LayerNorm" if pooled => spec.steps.push(ModuleStep::LayerNorm(read_layer_norm(folder, module)?)),
             "Normalize" if pooled => {
                 if let Some(config) = module.config(folder)? {
-                    expect_feature(&config, "sentence_embedding")?;
+                    expect_feature(&config, SENTENCE, SENTENCE)?;
                 }
                 spec.steps.push(ModuleStep::Normalize);
             }
@@ -167,11 +188,10 @@ fn declared(
             }
         }
     }
-    if spec.pooling.is_empty() {
-        return Err(Error::ModelUnsupported(
-            "modules.json: there is no Pooling module, so the repository does not say how token vectors become one"
-                .into(),
-        ));
+    if spec.pooling.is_empty() && !configs.is_static {
+        let because =
+            "modules.json: there is no Pooling module, so the repository does not say how token vectors become one";
+        return Err(configs.refuse(Product::Embedder, because));
     }
     // Several trailing Normalize modules are one.
     while matches!(spec.steps.last(), Some(ModuleStep::Normalize)) {

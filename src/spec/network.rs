@@ -12,6 +12,8 @@ pub enum EngineKind {
     Graph,
     /// The encoder of our own.
     Encoder,
+    /// Nothing: there is only a table.
+    Table,
 }
 
 impl EngineKind {
@@ -21,6 +23,7 @@ impl EngineKind {
         match self {
             EngineKind::Graph => "graph",
             EngineKind::Encoder => "encoder",
+            EngineKind::Table => "table",
         }
     }
 }
@@ -87,6 +90,25 @@ pub(super) fn choices(
         Some(error) if found.is_empty() => Err(error),
         _ => Ok(found),
     }
+}
+
+/// A file of stored numbers in a network's place, which the encoder reads on the CPU whatever the options say of networks.
+pub(super) fn stored(file: &str, places: &[Place]) -> Result<Vec<Choice>> {
+    let of_encoder = places.iter().enumerate().filter(|(_, place)| place.has_encoder);
+    let choices: Vec<Choice> = of_encoder
+        .map(|(place, _)| Choice {
+            place,
+            engine: EngineKind::Encoder,
+            relative: file.to_owned(),
+            dtype: Some(DType::Fp32),
+        })
+        .collect();
+    if choices.is_empty() {
+        return Err(Error::ModelUnsupported(format!(
+            "{file} holds a stored weight for each token, and there is no network to run on a device. Use `device: 'auto'` or 'cpu'"
+        )));
+    }
+    Ok(choices)
 }
 
 /// What can serve the options at one place.
@@ -175,6 +197,7 @@ fn of_dtype(
         let served = engines.iter().filter(|engine| match engine {
             EngineKind::Encoder => dtype.is_for_encoder(),
             EngineKind::Graph => by_graph,
+            EngineKind::Table => false,
         });
         choices.extend(served.map(|engine| Choice {
             place: 0,
@@ -216,6 +239,7 @@ fn explicit(
     let served = engines.iter().filter(|engine| match engine {
         EngineKind::Encoder => dtype.is_some_and(DType::is_for_encoder),
         EngineKind::Graph => !safetensors,
+        EngineKind::Table => false,
     });
     let choices: Vec<Choice> =
         served.map(|engine| Choice { place: 0, engine: *engine, relative: file.to_owned(), dtype }).collect();

@@ -5,30 +5,45 @@
 //! otherwise the answer is [`Turn::Short`] and the caller passes what follows. **No text holds a worker**: a [`Reader`] goes
 //! on in steps (`reader.rs`), and what gives no tokens is passed over (`stretch.rs`, `words.rs`).
 
+mod encoding;
+mod memory;
+mod overlap;
 mod pattern;
+mod placed;
+mod places;
+mod plain;
 mod reach;
 mod reader;
+mod ruler;
 mod settled;
 mod share;
 mod stretch;
+mod windows;
 mod words;
 
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokenizers::normalizers::{Lowercase, NormalizerWrapper, Sequence};
-use tokenizers::{Encoding as Tokens, Model, OffsetType, PostProcessor, PreTokenizer, Token};
+use tokenizers::{AddedToken, Encoding as Tokens, Model, OffsetType, PostProcessor, PreTokenizer, Token};
 
+pub use self::encoding::Encoding;
+pub use self::overlap::{Window, Windows};
+pub use self::placed::{PlacedReader, PlacedToken};
 pub use self::reader::Reader;
+pub use self::ruler::{Count, Ruler};
 
+use self::memory::Memory;
+use self::placed::Marks;
 use self::reach::Reach;
 use self::reader::Keep;
 use self::share::{Side, shares, unread};
 use crate::error::{Error, Result};
 use crate::options::Truncation;
 use crate::panic::quietly;
-use crate::spec::TokenizerSpec;
+use crate::spec::{TokenizerSpec, added_tokens};
 
 /// A text, only its beginning, or a part that follows another.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +73,17 @@ pub enum Turn<T> {
     Short(ShortParts),
 }
 
+impl<T> Turn<T> {
+    /// The same way with another thing at its end.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Turn<U> {
+        match self {
+            Turn::Ready(value) => Turn::Ready(convert(value)),
+            Turn::Again => Turn::Again,
+            Turn::Short(parts) => Turn::Short(parts),
+        }
+    }
+}
+
 /// Which parts of a text or pair are too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShortParts {
@@ -76,10 +102,12 @@ pub struct TokenRow {
     pub type_ids: Vec<u32>,
     /// Whether tokens were cut off.
     pub truncated: bool,
+    /// Tokens at the end that no token attends to, while they attend to the others: what fills up a short query of ColBERT.
+    pub unseen: usize,
 }
 
 /// A token of a text: its id, its word, and the bytes of the text that it stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Piece {
     id: u32,
     word: u32,
@@ -107,10 +135,16 @@ pub struct Tokenizer {
     /// The file's name, for messages.
     file: String,
     special_ids: Vec<u32>,
+    /// Whether they go around texts.
+    adds_special: bool,
     /// Whether rows tell the two texts of a pair apart.
     token_types: bool,
+    /// What places and words are told by.
+    marks: Marks,
     reach: Reach,
     reads_by_words: bool,
+    /// Words of short texts, where the tokenizer is what takes time.
+    memory: Option<Memory>,
     /// Worked out when it is first needed, which most texts never do.
     vocabulary: OnceLock<Vocabulary>,
 }
@@ -138,17 +172,35 @@ impl Tokenizer {
     pub fn load(spec: &TokenizerSpec) -> Result<Self> {
         let file = spec.file.clone();
         // Crafted files make the crate panic while loading; that must not be worse than an error.
-        let (inner, reach) = quietly(|| Ok((build(spec)?, Reach::of(&spec.json)?)))
-            .unwrap_or_else(|panic| Err(panic.into()))
-            .map_err(|source: tokenizers::Error| {
-                Error::invalid_model_because(format!("{file} is not a tokenizer that can be used"), source)
-            })?;
+        let (inner, json, reach) = quietly(|| {
+            let mut inner = build(spec)?;
+            let json = marked(&mut inner, spec)?;
+            let reach = Reach::of(&json)?;
+            Ok((inner, json, reach))
+        })
+        .unwrap_or_else(|panic| Err(panic.into()))
+        .map_err(|source: tokenizers::Error| {
+            Error::invalid_model_because(format!("{file} is not a tokenizer that can be used"), source)
+        })?;
         let added = inner.get_added_tokens_decoder();
         let special_ids = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id).collect();
-        let reads_by_words = words::splits_at_blanks(&spec.json) && !spec.lower_case;
-        let token_types = spec.token_types;
+        let reads_by_words = words::splits_at_blanks(&json) && !spec.lower_case;
+        let TokenizerSpec { token_types, special_tokens: adds_special, .. } = *spec;
+        let memory = (spec.remembers && reads_by_words).then(Memory::default);
         let vocabulary = OnceLock::new();
-        Ok(Tokenizer { inner, file, special_ids, token_types, reach, reads_by_words, vocabulary })
+        let marks = Marks::of(&inner, spec.unknown_id);
+        Ok(Tokenizer {
+            inner,
+            file,
+            special_ids,
+            adds_special,
+            token_types,
+            marks,
+            reach,
+            reads_by_words,
+            memory,
+            vocabulary,
+        })
     }
 
     /// Begins to read the text that `part` begins behind the prompt: one of its own (`pair: false`), or one of a pair.
@@ -197,7 +249,12 @@ impl Tokenizer {
         if count > budget && limit.truncation == Truncation::Error {
             return Err(too_long(count, !reader.is_over(), limit.tokens, budget));
         }
-        self.row(kept(reader, count.min(budget)), None, count > budget).map(Turn::Ready)
+        let (count, truncated) = (count.min(budget), count > budget);
+        if self.inner.get_post_processor().is_none() {
+            let ids: Vec<u32> = reader.kept(count).collect();
+            return Ok(Turn::Ready(TokenRow { type_ids: vec![0; ids.len()], ids, truncated, unseen: 0 }));
+        }
+        self.row(kept(reader, count), None, truncated).map(Turn::Ready)
     }
 
     /// Reads on by a step at most, towards the tokens of a pair. The longer of the two texts is cut first, as
@@ -265,7 +322,16 @@ impl Tokenizer {
         }
     }
 
+    /// The id of a token that the vocabulary has.
+    #[must_use]
+    pub fn id_of(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
     fn special_tokens(&self, pair: bool) -> usize {
+        if !self.adds_special {
+            return 0;
+        }
         self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(pair))
     }
 
@@ -292,6 +358,14 @@ impl Tokenizer {
     /// The tokens of a text that is all there, without special ones.
     fn ids(&self, text: &str) -> Result<Vec<u32>> {
         self.guarded(text, || Ok(self.inner.encode_fast(text, false)?.get_ids().to_vec()))
+    }
+
+    /// The same for a short text, by what is remembered.
+    fn short_ids(&self, text: &str) -> Result<Vec<u32>> {
+        match &self.memory {
+            Some(memory) => memory.ids(self, text)?.map_or_else(|| self.ids(text), Ok),
+            None => self.ids(text),
+        }
     }
 
     /// The tokens of a text with their places in it, without special ones. Not the library's `encode`: its post-processor
@@ -329,16 +403,25 @@ impl Tokenizer {
 
     /// The row of tokens that were kept, with the special ones.
     fn row(&self, first: Tokens, second: Option<Tokens>, truncated: bool) -> Result<TokenRow> {
-        let tokens = self.guarded("", || self.inner.post_process(first, second, true))?;
+        let tokens = self.guarded("", || self.inner.post_process(first, second, self.adds_special))?;
+        Ok(self.row_of(&tokens, truncated))
+    }
+
+    fn row_of(&self, tokens: &Tokens, truncated: bool) -> TokenRow {
         let ids = tokens.get_ids().to_vec();
         let type_ids = if self.token_types { tokens.get_type_ids().to_vec() } else { vec![0; ids.len()] };
-        Ok(TokenRow { ids, type_ids, truncated })
+        TokenRow { ids, type_ids, truncated, unseen: 0 }
     }
 }
 
 /// `count` of the tokens that a reader kept.
 fn kept(reader: &Reader, count: usize) -> Tokens {
-    Tokens::from_tokens(reader.kept(count).map(|id| Token::new(id, String::new(), (0, 0))).collect(), 0)
+    tokens(reader.kept(count))
+}
+
+/// Tokens for a post-processor, which only puts special ones around them.
+fn tokens(ids: impl Iterator<Item = u32>) -> Tokens {
+    Tokens::from_tokens(ids.map(|id| Token::new(id, String::new(), (0, 0))).collect(), 0)
 }
 
 fn build(spec: &TokenizerSpec) -> tokenizers::Result<tokenizers::Tokenizer> {
@@ -350,6 +433,30 @@ fn build(spec: &TokenizerSpec) -> tokenizers::Result<tokenizers::Tokenizer> {
         inner.with_normalizer(Some(Sequence::new(steps)))?;
     }
     Ok(inner)
+}
+
+/// Makes a token of its own of each of the spec's marks that the vocabulary has and the tokenizer takes apart, and gives the tokenizer's JSON
+/// with it (`MultiVectorEncoder._register_prefix_tokens`).
+fn marked(inner: &mut tokenizers::Tokenizer, spec: &TokenizerSpec) -> tokenizers::Result<Arc<Value>> {
+    let mut json = spec.json.clone();
+    for mark in &spec.marks {
+        let word = mark.split_whitespace().next().unwrap_or("");
+        let known = |token: &str| Some((token.to_owned(), inner.token_to_id(token)?));
+        let Some((token, id)) = known(mark).filter(|_| !word.is_empty()).or_else(|| known(word)) else { continue };
+        if inner.encode_fast(token.as_str(), false)?.get_ids() == [id] {
+            continue;
+        }
+        inner.add_special_tokens([AddedToken::from(token.clone(), true).normalized(false)])?;
+        let mut added = added_tokens(&json).to_vec();
+        added.retain(|other| other.get("id").and_then(Value::as_u64) != Some(id.into()));
+        added.push(json!({
+            "id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true,
+        }));
+        if let Some(object) = Arc::make_mut(&mut json).as_object_mut() {
+            object.insert("added_tokens".into(), added.into());
+        }
+    }
+    Ok(json)
 }
 
 fn lowers_case(normalizer: &NormalizerWrapper) -> bool {

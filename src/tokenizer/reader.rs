@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::places::Places;
 use super::settled::{is_apart, passes};
 use super::stretch::Stretch;
 use super::words::Words;
@@ -31,6 +32,8 @@ pub(super) const AGREEING: usize = 16;
 pub(super) enum Keep {
     First(usize),
     Last(usize),
+    /// All of a text that was handed over whole, with their places in it.
+    Placed,
 }
 
 /// Final tokens.
@@ -38,21 +41,23 @@ pub(super) enum Keep {
 struct Kept {
     keep: Keep,
     ids: VecDeque<u32>,
+    placed: Vec<Piece>,
     count: usize,
 }
 
 impl Kept {
-    fn push(&mut self, id: u32) {
+    fn push(&mut self, piece: Piece) {
         self.count += 1;
         match self.keep {
-            Keep::First(most) if self.ids.len() < most => self.ids.push_back(id),
+            Keep::First(most) if self.ids.len() < most => self.ids.push_back(piece.id),
             Keep::First(_) | Keep::Last(0) => {}
             Keep::Last(most) => {
                 if self.ids.len() == most {
                     self.ids.pop_front();
                 }
-                self.ids.push_back(id);
+                self.ids.push_back(piece.id);
             }
+            Keep::Placed => self.placed.push(piece),
         }
     }
 }
@@ -69,6 +74,8 @@ struct Open {
     settled: usize,
     /// The long stretch without tokens that `text` ends with.
     stretch: Option<Stretch>,
+    /// Where its bytes stand in the whole text; kept up where places are wanted.
+    places: Places,
 }
 
 /// One text on its way to tokens.
@@ -96,7 +103,7 @@ pub struct Reader {
 impl Reader {
     pub(super) fn new(prompt: Arc<str>, part: Part, keep: Keep) -> Self {
         Reader {
-            kept: Kept { keep, ids: VecDeque::new(), count: 0 },
+            kept: Kept { keep, ids: VecDeque::new(), placed: Vec::new(), count: 0 },
             prompt: Some(prompt),
             ahead: part.text,
             taken: 0,
@@ -138,6 +145,20 @@ impl Reader {
         ids.iter().skip(skipped).take(count).copied()
     }
 
+    /// The tokens with their places that were found since the last time.
+    pub(super) fn take_placed(&mut self) -> Vec<Piece> {
+        std::mem::take(&mut self.kept.placed)
+    }
+
+    /// The whole text, where places are wanted: then none of it is let go of.
+    pub(super) fn text(&self) -> &str {
+        &self.ahead
+    }
+
+    fn wants_places(&self) -> bool {
+        self.kept.keep == Keep::Placed
+    }
+
     /// Bytes that were handed over and not read.
     #[must_use]
     pub fn waiting(&self) -> usize {
@@ -163,8 +184,11 @@ impl Reader {
             self.ahead.insert_str(0, &prompt);
         }
         if self.is_untouched() && !self.cut && self.waiting() <= FIRST_STEP {
-            for id in tokenizer.ids(&self.ahead[self.taken..])? {
-                self.kept.push(id);
+            let whole = &self.ahead[self.taken..];
+            if self.wants_places() {
+                tokenizer.pieces(whole)?.into_iter().for_each(|piece| self.kept.push(piece));
+            } else {
+                tokenizer.short_ids(whole)?.into_iter().for_each(|id| self.kept.push(Piece { id, ..Piece::default() }));
             }
             self.over = true;
             return Ok(());
@@ -174,8 +198,12 @@ impl Reader {
         }
         self.let_go(tokenizer)?;
         if tokenizer.reads_by_words && self.read > FIRST_STEP && self.begins_a_word() {
-            self.ahead.replace_range(..self.taken, &self.open.text[self.open.known..]);
-            (self.taken, self.solid) = (0, 0);
+            if self.wants_places() {
+                self.taken = self.open.places.end(self.open.known);
+            } else {
+                self.ahead.replace_range(..self.taken, &self.open.text[self.open.known..]);
+                (self.taken, self.solid) = (0, 0);
+            }
             self.open = Open::default();
             self.words = Some(Words::default());
             return self.step_by_words(tokenizer);
@@ -191,7 +219,7 @@ impl Reader {
         let Some(words) = &mut self.words else { return Ok(()) };
         let before = self.taken;
         let kept = &mut self.kept;
-        let going_on = words.read(tokenizer, &self.ahead, &mut self.taken, self.cut, |id| kept.push(id))?;
+        let going_on = words.read(tokenizer, &self.ahead, &mut self.taken, self.cut, |piece| kept.push(piece))?;
         self.read += self.taken - before;
         if !going_on {
             // An endless word, or one that is not read like the others.
@@ -238,6 +266,9 @@ impl Reader {
         if let Some(stretch) = &self.open.stretch {
             self.taken += stretch.more_of(&self.ahead[self.taken..]);
         }
+        if self.wants_places() {
+            self.open.places.go_on(self.open.text.len(), self.taken);
+        }
         let rest = &self.ahead[self.taken..];
         // A character has at most 4 bytes, so this moves on.
         let next = &rest[..rest.floor_char_boundary(self.step)];
@@ -251,7 +282,7 @@ impl Reader {
         let from = if known == 0 { 0 } else { pieces.partition_point(|piece| piece.end <= known) };
         self.starved = self.cut && self.waiting() == 0;
         if self.waiting() == 0 && !self.cut {
-            pieces[from..].iter().for_each(|piece| self.kept.push(piece.id));
+            pieces[from..].iter().for_each(|piece| self.kept.push(self.open.places.of(*piece)));
             self.open = Open::default();
             self.over = true;
             return Ok(());
@@ -259,7 +290,7 @@ impl Reader {
         self.blanks(tokenizer);
         let next = Some(&self.ahead[self.solid..]).filter(|next: &&str| self.cut || !next.is_empty());
         let settled = tokenizer.settled(&self.open.text, next, &pieces, from)?;
-        pieces[from..settled].iter().for_each(|piece| self.kept.push(piece.id));
+        pieces[from..settled].iter().for_each(|piece| self.kept.push(self.open.places.of(*piece)));
         if settled > from {
             self.open.known = pieces[settled - 1].end;
         }
@@ -269,7 +300,7 @@ impl Reader {
 
     /// Before more text comes: what is final is kept as ids alone, and a stretch that gives no tokens is shortened.
     fn let_go(&mut self, tokenizer: &Tokenizer) -> Result<()> {
-        let Open { text, known, pieces, settled, stretch } = &mut self.open;
+        let Open { text, known, pieces, settled, stretch, places } = &mut self.open;
         *stretch = None;
         if text.len() <= FIRST_STEP / 4 {
             return Ok(());
@@ -282,14 +313,17 @@ impl Reader {
                 && same_ids(&again[at..], &pieces[*settled..])
             {
                 text.drain(..start);
+                places.let_go(start);
                 *known -= start;
                 (*pieces, *settled) = (again, at);
                 break;
             }
         }
         let found = Stretch::shorten(tokenizer, text, *known, pieces)?;
-        if let Some((shorter, again)) = found.shorter {
-            (*text, *pieces) = (shorter, again);
+        if let Some((removed, again)) = found.shorter {
+            text.drain(removed.clone());
+            places.leave_out(removed);
+            *pieces = again;
         }
         *stretch = found.stretch;
         if text.len() > LONGEST_OPEN {

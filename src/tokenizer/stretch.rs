@@ -4,6 +4,7 @@
 //! that it is. Whether that holds is tried, not assumed. What follows of the same characters is passed over.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use tokenizers::models::ModelWrapper;
 use tokenizers::{NormalizedString, Normalizer};
@@ -28,8 +29,8 @@ pub(super) struct Stretch {
 /// What became of the longest stretch.
 #[derive(Debug, Default)]
 pub(super) struct Shortened {
-    /// The text without the middle of the stretch, and its tokens.
-    pub shorter: Option<(String, Vec<Piece>)>,
+    /// What can be left out of the text: the middle of the stretch; and the tokens without it.
+    pub shorter: Option<(Range<usize>, Vec<Piece>)>,
     /// How it may go on.
     pub stretch: Option<Stretch>,
 }
@@ -54,7 +55,7 @@ impl Stretch {
         let characters: HashSet<char> = text[start..end].chars().collect();
         let goes_on =
             end == text.len() && token.is_none_or(|id| stays_one_token(tokenizer, id, &characters, &text[start..from]));
-        Ok(Shortened { shorter: Some((shorter, again)), stretch: goes_on.then_some(Stretch { characters, kept }) })
+        Ok(Shortened { shorter: Some((from..to, again)), stretch: goes_on.then_some(Stretch { characters, kept }) })
     }
 
     /// How many bytes at the beginning of `next` only make the stretch longer. Its last characters are left to be read:

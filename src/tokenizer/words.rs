@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::Tokenizer;
 use super::reach::pattern;
+use super::{Piece, Tokenizer};
 use crate::error::Result;
 use crate::spec::{added_tokens, steps};
 
@@ -23,7 +23,8 @@ const MOST_WORDS: usize = 50_000;
 /// The words that have been seen.
 #[derive(Debug, Default)]
 pub(super) struct Words {
-    seen: HashMap<Box<str>, Box<[u32]>>,
+    /// Their tokens, with places inside the word.
+    seen: HashMap<Box<str>, Box<[Piece]>>,
 }
 
 impl Words {
@@ -35,43 +36,72 @@ impl Words {
     /// Reads whole words of `text[*at..]` and moves `at` behind them. False where the word at `at` is not one.
     ///
     /// # Errors
-    /// Those of [`Tokenizer::ids`].
+    /// Those of [`Tokenizer::pieces`].
     pub fn read(
         &mut self,
         tokenizer: &Tokenizer,
         text: &str,
         at: &mut usize,
         cut: bool,
-        mut push: impl FnMut(u32),
+        mut push: impl FnMut(Piece),
     ) -> Result<bool> {
         let stop = at.saturating_add(BYTES_PER_STEP);
         let mut new_bytes = 0;
         while *at < stop && new_bytes < NEW_BYTES_PER_STEP {
-            let rest = text[*at..].trim_start_matches(Words::is_blank);
-            *at = text.len() - rest.len();
-            let end = rest.find(Words::is_blank);
-            let word = &rest[..end.unwrap_or(rest.len())];
-            if word.len() > LONGEST_WORD || tokenizer.reach.begins_with_mark(word) {
-                return Ok(false);
-            }
-            if word.is_empty() || (end.is_none() && cut) {
+            let Some(word) = next_word(tokenizer, text, at) else { return Ok(false) };
+            if word.is_empty() || (cut && *at + word.len() == text.len()) {
                 return Ok(true);
             }
-            if let Some(ids) = self.seen.get(word) {
-                ids.iter().copied().for_each(&mut push);
+            let placed = |piece: &Piece| Piece { start: *at + piece.start, end: *at + piece.end, ..*piece };
+            if let Some(pieces) = self.seen.get(word) {
+                pieces.iter().map(placed).for_each(&mut push);
             } else {
-                let ids = tokenizer.ids(word)?;
-                ids.iter().copied().for_each(&mut push);
+                let pieces = tokenizer.pieces(word)?;
+                pieces.iter().map(placed).for_each(&mut push);
                 new_bytes += word.len();
                 if self.seen.len() == MOST_WORDS {
                     self.seen.clear();
                 }
-                self.seen.insert(word.into(), ids.into());
+                self.seen.insert(word.into(), pieces.into());
             }
             *at += word.len();
         }
         Ok(true)
     }
+
+    /// Counts the tokens of whole words of `text[*at..]`, likewise. New words are not remembered.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::ids`].
+    pub fn count(&self, tokenizer: &Tokenizer, text: &str, at: &mut usize, tokens: &mut usize) -> Result<bool> {
+        let stop = at.saturating_add(BYTES_PER_STEP);
+        let mut new_bytes = 0;
+        while *at < stop && new_bytes < NEW_BYTES_PER_STEP {
+            let Some(word) = next_word(tokenizer, text, at) else { return Ok(false) };
+            if word.is_empty() {
+                return Ok(true);
+            }
+            *tokens += if let Some(seen) = self.seen.get(word) {
+                seen.len()
+            } else {
+                new_bytes += word.len();
+                tokenizer.ids(word)?.len()
+            };
+            *at += word.len();
+        }
+        Ok(true)
+    }
+}
+
+/// The word at `at` or behind the blanks there, to whose beginning `at` is moved: an empty one at the text's end, none where
+/// that is no word that can be read alone.
+pub(super) fn next_word<'text>(tokenizer: &Tokenizer, text: &'text str, at: &mut usize) -> Option<&'text str> {
+    let rest = text[*at..].trim_start_matches(Words::is_blank);
+    *at = text.len() - rest.len();
+    // No further than a word may reach: the next blank can be megabytes away.
+    let near = &rest[..rest.ceil_char_boundary(LONGEST_WORD + 1)];
+    let word = &near[..near.find(Words::is_blank).unwrap_or(near.len())];
+    (word.len() <= LONGEST_WORD && !tokenizer.reach.begins_with_mark(word)).then_some(word)
 }
 
 /// Whether `tokenizer.json` splits at blanks first, and nothing sees what stands behind one.

@@ -6,6 +6,7 @@ mod golden;
 mod hostile;
 mod levels;
 mod names;
+mod vocabulary;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,13 +14,14 @@ use std::sync::Arc;
 use super::zoo;
 
 use vecrank::Error;
-use vecrank::embedder::{Embeddings, embed};
 use vecrank::engine::{Answer, Engine, Rows, Ticket};
 use vecrank::head::OutputData;
 use vecrank::options::{DType, EmbedOptions, EngineOption, LoadOptions, Product, Prompt, ScoreOptions};
+use vecrank::products::embedder::{Embeddings, embed};
+use vecrank::products::network::forward;
+use vecrank::products::reranker::score;
 use vecrank::reply::pair;
-use vecrank::reranker::score;
-use vecrank::tokenizer::Part;
+use vecrank::tokenizer::{Part, TokenRow};
 
 /// A repository with weights in safetensors, and what torch computes from them.
 struct Repository {
@@ -30,7 +32,11 @@ struct Repository {
 
 impl Repository {
     fn product(&self) -> Product {
-        if self.golden["kind"] == "reranker" { Product::Reranker } else { Product::Embedder }
+        match self.golden["kind"].as_str() {
+            Some("reranker") => Product::Reranker,
+            Some("token-classifier") => Product::TokenClassifier,
+            _ => Product::Embedder,
+        }
     }
 
     fn is_refused(&self) -> bool {
@@ -43,7 +49,7 @@ impl Repository {
 
     /// The run of the golden file that has no prompt and no activation.
     fn run(&self) -> &serde_json::Value {
-        let wanted = if self.product() == Product::Reranker { "logits" } else { "encode" };
+        let wanted = if self.product() == Product::Embedder { "encode" } else { "logits" };
         self.golden["runs"].as_array().unwrap().iter().find(|run| run["id"] == wanted).unwrap()
     }
 
@@ -71,8 +77,25 @@ impl Repository {
         self.golden["texts"].as_array().or_else(|| self.golden["pairs"].as_array()).unwrap().len()
     }
 
-    /// What the engine gives for some of the texts or pairs, in one call. A pair's numbers are its one score.
+    /// The tokens of a text, as the golden file has them.
+    #[allow(clippy::cast_possible_truncation, reason = "token ids are below 2^32")]
+    fn tokens(&self, row: usize) -> TokenRow {
+        let ids = self.golden["tokens"]["input_ids"][row].as_array().unwrap();
+        let ids: Vec<u32> = ids.iter().map(|id| id.as_u64().unwrap() as u32).collect();
+        TokenRow { type_ids: vec![0; ids.len()], ids, truncated: false, unseen: 0 }
+    }
+
+    /// What the engine gives for some of the texts or pairs, in one call. A pair's numbers are its one score; those of a text with
+    /// labels for tokens are all its tokens' logits.
     fn numbers(&self, engine: &Arc<Engine>, rows: &[usize]) -> Result<Vec<Vec<f32>>, Error> {
+        if self.product() == Product::TokenClassifier {
+            let (reply, wait) = pair();
+            let tokens = rows.iter().map(|row| self.tokens(*row)).collect();
+            forward(engine, tokens, Ticket::default(), rows_of("texts"), reply);
+            let Answer::Done(found) = wait()? else { panic!("tokens were called short") };
+            let mut values = found.values.into_iter();
+            return Ok(found.lengths.iter().map(|length| values.by_ref().take(*length).collect()).collect());
+        }
         if self.product() == Product::Embedder {
             let texts = self.texts();
             return vectors(engine, rows.iter().map(|row| texts[*row].clone()).collect(), self.prompt());
@@ -98,6 +121,10 @@ impl Repository {
 #[allow(clippy::cast_possible_truncation, reason = "the encoder computes in float32")]
 fn numbers(value: &serde_json::Value) -> Option<Vec<f32>> {
     match value.as_array() {
+        // Of tokens each has a list of its own.
+        Some(list) if list.first().is_some_and(serde_json::Value::is_array) => {
+            Some(list.iter().filter_map(numbers).flatten().collect())
+        }
         Some(list) => list.iter().map(|number| Some(number.as_f64()? as f32)).collect(),
         None => Some(vec![value.as_f64()? as f32]),
     }
@@ -131,7 +158,7 @@ fn vectors(engine: &Arc<Engine>, texts: Vec<String>, prompt: Prompt) -> Result<V
     }
 }
 
-/// The embedders and rerankers of this folder's fixtures, and those of the zoo. The zoo's weights are not in the repository but,
+/// The embedders, rerankers and networks with labels for tokens of this folder's fixtures, and those of the zoo. The zoo's weights are not in the repository but,
 /// where there are any, in a folder beside it.
 fn repositories() -> Vec<Repository> {
     let mut found = Vec::new();
@@ -145,7 +172,8 @@ fn repositories() -> Vec<Repository> {
             let weights = ["model.safetensors", "model.safetensors.index.json"];
             let Ok(golden) = std::fs::read(folder.join("golden.json")) else { continue };
             let golden: serde_json::Value = serde_json::from_slice(&golden).unwrap();
-            let is_known = golden["kind"] == "embedder" || golden["kind"] == "reranker";
+            let of_tokens = golden["kind"] == "token-classifier" && golden.get("runs").is_some();
+            let is_known = golden["kind"] == "embedder" || golden["kind"] == "reranker" || of_tokens;
             if is_known && weights.iter().any(|file| folder.join(file).exists()) {
                 let name = format!("{collection}/{}", zoo::name(&folder));
                 found.push(Repository { name, folder, golden });
@@ -153,7 +181,7 @@ fn repositories() -> Vec<Repository> {
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(found.len() >= 45, "only {} repositories were found", found.len());
+    assert!(found.len() >= 52, "only {} repositories were found", found.len());
     found
 }
 

@@ -5,11 +5,11 @@ use super::zoo;
 
 use std::sync::Arc;
 
-use vecrank::embedder::{Embeddings, embed};
 use vecrank::engine::{Answer, Engine, Rows, Ticket};
 use vecrank::head::OutputData;
 use vecrank::network::graph;
 use vecrank::options::{EmbedOptions, LoadOptions, Product};
+use vecrank::products::embedder::{Embeddings, embed};
 use vecrank::registry::{Holding, Origin};
 use vecrank::reply::pair;
 use vecrank::tokenizer::Part;

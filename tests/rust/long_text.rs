@@ -28,7 +28,7 @@ fn prefixes_give_the_tokens_of_the_whole_text() {
 }
 
 /// Texts of some hundred thousand characters, in which every kind of long stretch occurs.
-fn long_text(random: &mut Random) -> String {
+pub fn long_text(random: &mut Random) -> String {
     let mut long = String::new();
     while long.len() < 60_000 {
         match random.below(6) {

@@ -14,8 +14,13 @@ pub fn root() -> PathBuf {
 
 /// Every repository with a golden file of this kind.
 pub fn repositories(kind: &str) -> Vec<(PathBuf, serde_json::Value)> {
+    repositories_in(&["tests/fixtures/zoo", "tests/fixtures/extra"], kind)
+}
+
+/// Those of some folders.
+pub fn repositories_in(collections: &[&str], kind: &str) -> Vec<(PathBuf, serde_json::Value)> {
     let mut found = Vec::new();
-    for collection in ["tests/fixtures/zoo", "tests/fixtures/extra"] {
+    for collection in collections {
         for entry in std::fs::read_dir(root().join(collection)).unwrap() {
             let folder = entry.unwrap().path();
             let Ok(bytes) = std::fs::read(folder.join("golden.json")) else { continue };

@@ -41,6 +41,11 @@ impl LoadedEmbedding {
         })
     }
 
+    /// How many tokens there are.
+    pub fn vocabulary(&self) -> usize {
+        self.words.rows()
+    }
+
     /// Writes the vectors of all rows' tokens to `buffers.states`.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use super::plan::{Activation, Bias, HeadPool, HeadStep, Linear, Norm, NormKind, 
 use super::positions;
 use super::weights::onnx::{Function, Index, Input, Output, Step, path};
 use crate::network::OutputKind;
+use crate::spec::Wanted;
 
 /// How far numbers that exporters write may be from those of the plan, in parts of them: some calculate in 32 bits.
 const CLOSE: f32 = 1e-5;
@@ -45,9 +46,14 @@ pub(super) fn graph_uses_types(
 }
 
 fn wanted<'graph>(plan: &Plan, outputs: &'graph [Output]) -> Option<&'graph Output> {
-    let kind = if plan.head.is_some() { OutputKind::Logits } else { OutputKind::Tokens };
-    let names = crate::network::graph::output_names(kind);
-    names.iter().find_map(|name| outputs.iter().find(|output| output.name == *name))
+    let wanted = match plan.head.as_ref().map(|head| head.pool) {
+        Some(HeadPool::Each) => Wanted::TokenLogits,
+        Some(HeadPool::First | HeadPool::Mean | HeadPool::Last) => Wanted::Logits,
+        None => Wanted::Vectors,
+    };
+    // What a graph pools by itself the plan does not hold.
+    let mut names = crate::network::graph::outputs(&wanted).iter().filter(|(_, kind)| *kind != OutputKind::Sentences);
+    names.find_map(|(name, _)| outputs.iter().find(|output| output.name == *name))
 }
 
 /// Steps in any order in which each stands behind those that it works on.
@@ -98,10 +104,11 @@ impl Expected {
             return None;
         }
         if let Some(head) = &plan.head {
-            if head.pool != HeadPool::First {
-                return None;
+            match head.pool {
+                HeadPool::First => states = expected.push(Step::First { of: states }),
+                HeadPool::Each => {}
+                HeadPool::Mean | HeadPool::Last => return None,
             }
-            states = expected.push(Step::First { of: states });
             for step in &head.steps {
                 states = match step {
                     HeadStep::Linear(linear) => expected.linear(linear, states)?,

@@ -1,19 +1,27 @@
-//! From token vectors to logits.
+//! From token vectors to logits, of texts or of tokens.
 
 use std::ops::Range;
 
 use ndarray::Array2;
 
 use super::config::Understood;
-use super::kernel::{Format, Gang, Kernels, Operand, Panels, product};
+use super::kernel::{Fold, Format, Gang, Kernels, Operand, Panels, folded_product, product};
 use super::plan::{Activation, Head, HeadPool, HeadStep};
 use super::weights::{LoadedNorm, Weights};
+use crate::head::splade_weight;
+use crate::spec::{SpladePooling, SpladeStrategy};
 
-/// A head, ready. Its few numbers are f32, whatever the format of the layers.
+/// Rows that are one unit of work in what is done row by row.
+const ROWS_PER_UNIT: usize = 8;
+
+/// A head, ready. The few numbers of one for labels are f32, whatever the format of the layers; the many of a vocabulary have it too.
 #[derive(Debug)]
 pub(super) struct LoadedHead {
     pool: HeadPool,
+    format: Format,
     steps: Vec<Step>,
+    /// What the last step's numbers are pooled by, where they are.
+    pooling: Option<SpladePooling>,
 }
 
 #[derive(Debug)]
@@ -24,43 +32,101 @@ enum Step {
 }
 
 impl LoadedHead {
-    pub fn new(head: &Head, weights: &Weights<'_>) -> Understood<Self> {
+    /// Whether each token has logits, and not each text.
+    pub fn is_of_tokens(&self) -> bool {
+        self.pool == HeadPool::Each && self.pooling.is_none()
+    }
+
+    /// Whether each text has a number for each token of the vocabulary.
+    pub fn is_pooled(&self) -> bool {
+        self.pooling.is_some()
+    }
+
+    pub fn new(head: &Head, format: Format, weights: &Weights<'_>) -> Understood<Self> {
+        let format = if head.vocabulary.is_some() { format } else { Format::Float };
         let steps = head.steps.iter().map(|step| {
             Ok(match step {
-                HeadStep::Linear(linear) => Step::Linear(weights.linear(linear, Format::Float)?),
+                HeadStep::Linear(linear) => Step::Linear(weights.linear(linear, format)?),
                 HeadStep::Activation(function) => Step::Activation(*function),
                 HeadStep::Norm(norm) => Step::Norm(weights.norm(norm)?),
             })
         });
-        Ok(LoadedHead { pool: head.pool, steps: steps.collect::<Understood<_>>()? })
+        Ok(LoadedHead {
+            pool: head.pool,
+            format,
+            steps: steps.collect::<Understood<_>>()?,
+            pooling: head.vocabulary.as_ref().and_then(|vocabulary| vocabulary.pooling),
+        })
     }
 
-    /// The logits of each text, `[texts, labels]`.
-    pub fn run(&self, kernels: &Kernels, states: &[f32], hidden: usize, texts: &[Range<usize>]) -> Array2<f32> {
+    /// The logits of each text, `[texts, labels]`, or of each token, `[tokens, labels]`; or what pooling makes of a text's,
+    /// `[texts, vocabulary]`.
+    pub fn run(
+        &self,
+        kernels: &Kernels,
+        gang: Gang<'_>,
+        states: &[f32],
+        hidden: usize,
+        texts: &[Range<usize>],
+    ) -> Array2<f32> {
         let mut width = hidden;
-        let mut vectors = Vec::with_capacity(texts.len() * hidden);
-        for rows in texts {
-            let tokens = &states[rows.start * hidden..rows.end * hidden];
-            match self.pool {
-                HeadPool::First => vectors.extend_from_slice(&tokens[..hidden]),
-                HeadPool::Mean => vectors.extend(mean(tokens, hidden)),
+        let tokens = |rows: &Range<usize>| &states[rows.start * hidden..rows.end * hidden];
+        let mut vectors: Vec<f32> = match self.pool {
+            HeadPool::First => texts.iter().flat_map(|rows| &tokens(rows)[..hidden]).copied().collect(),
+            HeadPool::Last => {
+                texts.iter().flat_map(|rows| &tokens(rows)[(rows.len() - 1) * hidden..]).copied().collect()
             }
-        }
-        for step in &self.steps {
+            HeadPool::Mean => texts.iter().flat_map(|rows| mean(tokens(rows), hidden)).collect(),
+            HeadPool::Each => states.to_vec(),
+        };
+        let mut count = vectors.len() / hidden;
+        // A text's one vector is not worth a word with the others.
+        let gang = if self.pool == HeadPool::Each { gang } else { Gang::solo() };
+        for (number, step) in self.steps.iter().enumerate() {
             match step {
-                Step::Activation(function) => kernels.activate(*function, &mut vectors),
-                Step::Norm(norm) => vectors.chunks_exact_mut(width).for_each(|row| norm.apply(kernels, row)),
+                Step::Activation(function) => {
+                    gang.split(&mut vectors, width * ROWS_PER_UNIT, |_, rows| kernels.activate(*function, rows));
+                }
+                Step::Norm(norm) => norm.apply_rows(kernels, gang, &mut vectors),
                 Step::Linear(panels) => {
-                    let mut operand = Operand::new(Format::Float);
-                    operand.fill(kernels, Gang::solo(), &vectors, width, width);
+                    let mut operand = Operand::new(self.format);
+                    operand.fill(kernels, gang, &vectors, width, width);
                     width = panels.outputs;
-                    vectors = vec![0.0; texts.len() * width];
-                    product(kernels, Gang::solo(), &operand, panels, &mut vectors, width);
+                    match self.pooling.filter(|_| number + 1 == self.steps.len()) {
+                        Some(pooling) => {
+                            count = texts.len();
+                            vectors = pooled(kernels, gang, &operand, panels, texts, pooling);
+                        }
+                        None => {
+                            vectors = vec![0.0; count * width];
+                            product(kernels, gang, &operand, panels, &mut vectors, width);
+                        }
+                    }
                 }
             }
         }
-        Array2::from_shape_vec((texts.len(), width), vectors).unwrap_or_default()
+        Array2::from_shape_vec((count, width), vectors).unwrap_or_default()
     }
+}
+
+/// The logits of each text's tokens, pooled as they come: all of them together would be a hundred megabytes for a thousand tokens.
+fn pooled(
+    kernels: &Kernels,
+    gang: Gang<'_>,
+    rows: &Operand,
+    decoder: &Panels,
+    texts: &[Range<usize>],
+    pooling: SpladePooling,
+) -> Vec<f32> {
+    let weight = |logit: f32| splade_weight(pooling.activation, logit);
+    let mut out = vec![0.0; texts.len() * decoder.outputs];
+    let fold = match pooling.strategy {
+        // The largest weight is that of the largest logit.
+        SpladeStrategy::Max => Fold::Highest(&weight),
+        SpladeStrategy::Sum => Fold::Sum(&weight),
+    };
+    folded_product(kernels, gang, rows, decoder, texts, fold, &mut out);
+    out
 }
 
 #[allow(clippy::cast_precision_loss, reason = "texts are short")]

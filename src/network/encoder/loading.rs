@@ -18,7 +18,7 @@ use super::weights::{self, Tensor, Weights};
 use super::{Encoder, Level, expected};
 use crate::error::{Error, Result};
 use crate::options::{DType, available_threads};
-use crate::spec::{HeadSpec, ModelSpec, NetworkFile};
+use crate::spec::{ModelSpec, NetworkFile};
 
 impl Encoder {
     /// Reads the weights; the inner error is why the encoder does not take the file, as the beginning of a sentence.
@@ -38,10 +38,7 @@ impl Encoder {
     fn read(spec: &ModelSpec, file: &NetworkFile, level: Level) -> Understood<Self> {
         // How many labels there are the weights say; whether config.json says the same is looked at afterwards.
         let plan = |tensors: &BTreeMap<String, Tensor<'_>>| {
-            let purpose = match &spec.head {
-                HeadSpec::Embedding(_) => Purpose::Tokens,
-                HeadSpec::Score(head) => Purpose::Labels(weights::labels(tensors).unwrap_or(head.labels)),
-            };
+            let purpose = Purpose::of(&spec.head.wanted(), weights::labels(tensors).unwrap_or(1));
             families::plan(&spec.config, purpose)
         };
         let format = file.dtype.and_then(format_of);
@@ -103,7 +100,7 @@ impl Encoder {
             embedding: LoadedEmbedding::new(&plan.embedding, weights)?,
             layers: on_all_cores(&plan.layers, |layer| LoadedLayer::new(layer, format, weights))?,
             last_norm: plan.last_norm.as_ref().map(|norm| weights.norm(norm)).transpose()?,
-            head: plan.head.as_ref().map(|head| LoadedHead::new(head, weights)).transpose()?,
+            head: plan.head.as_ref().map(|head| LoadedHead::new(head, format, weights)).transpose()?,
             relative,
             rotary,
             positions: Mutex::default(),

@@ -21,6 +21,7 @@ mod head;
 mod kernel;
 mod layer;
 mod loading;
+mod matrix;
 mod plan;
 mod positions;
 mod table;
@@ -33,6 +34,7 @@ use ndarray::ArrayView2;
 
 pub use self::kernel::Level;
 pub use self::kernel::{Gang, Team};
+pub use self::matrix::Rows;
 
 use self::attention::Texts;
 use self::buffers::Buffers;
@@ -49,7 +51,7 @@ use self::weights::LoadedNorm;
 use super::{OutputKind, RunOutput, TokenVectors};
 use crate::error::{Error, Result};
 use crate::files::Object;
-use crate::options::Product;
+use crate::spec::Wanted;
 use crate::tokenizer::TokenRow;
 
 /// Tokens that run together. From 96 to 384 makes no difference beyond noise.
@@ -74,12 +76,9 @@ pub struct Encoder {
 
 /// Why the encoder does not know a model by its `config.json`, if it does not: the beginning of a sentence.
 #[must_use]
-pub fn refuses(config: &Object, product: Product) -> Option<String> {
-    let purpose = match product {
-        Product::Embedder => Purpose::Tokens,
-        Product::Reranker => Purpose::Labels(1),
-    };
-    match families::plan(config, purpose) {
+pub fn refuses(config: &Object, wanted: &Wanted) -> Option<String> {
+    // How many labels there are the weights say.
+    match families::plan(config, Purpose::of(wanted, 1)) {
         Ok(_) => None,
         Err(Refusal::Unknown(reason)) => Some(reason),
         Err(Refusal::Broken(error)) => Some(error.to_string()),
@@ -90,7 +89,17 @@ impl Encoder {
     /// What a run gives.
     #[must_use]
     pub fn output_kind(&self) -> OutputKind {
-        if self.head.is_some() { OutputKind::Logits } else { OutputKind::Tokens }
+        match &self.head {
+            Some(head) if head.is_pooled() => OutputKind::Sentences,
+            Some(head) if !head.is_of_tokens() => OutputKind::Logits,
+            _ => OutputKind::Tokens,
+        }
+    }
+
+    /// How many tokens have a vector of their own.
+    #[must_use]
+    pub fn vocabulary(&self) -> usize {
+        self.embedding.vocabulary()
     }
 
     /// The instruction set that is used.
@@ -119,6 +128,7 @@ impl Encoder {
         let texts: Vec<Range<usize>> = rows.iter().map(span).collect();
         // Each token's place in its text.
         let places: Vec<usize> = texts.iter().flat_map(|rows| 0..rows.len()).collect();
+        let seen: Vec<usize> = rows.iter().map(|row| row.ids.len().saturating_sub(row.unseen)).collect();
         let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let positions = self.positions(longest);
         let mut buffers = self.take_buffers();
@@ -127,7 +137,7 @@ impl Encoder {
         let run = Run {
             kernels: &self.kernels,
             gang,
-            texts: Texts { spans: &texts, places: &places },
+            texts: Texts { spans: &texts, places: &places, seen: &seen },
             attention: &self.plan.attention,
             positions: &positions,
             hidden,
@@ -141,8 +151,13 @@ impl Encoder {
         let wrong = |error: ndarray::ShapeError| Error::Internal(error.to_string());
         let result = match &self.head {
             Some(head) => {
-                let logits = head.run(&self.kernels, &buffers.states, hidden, &texts);
-                read(&RunOutput::Rows(logits.view()))
+                let logits = head.run(&self.kernels, gang, &buffers.states, hidden, &texts);
+                let logits = logits.view();
+                read(&if head.is_of_tokens() {
+                    RunOutput::Tokens(TokenVectors { hidden: logits, spans: &texts })
+                } else {
+                    RunOutput::Rows(logits)
+                })
             }
             None => {
                 let hidden = ArrayView2::from_shape((end, hidden), &buffers.states).map_err(wrong)?;

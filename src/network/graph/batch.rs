@@ -11,7 +11,7 @@ use crate::tokenizer::TokenRow;
 pub struct Batch {
     /// Token ids.
     pub ids: Array2<i64>,
-    /// 1 for a token, 0 for padding.
+    /// 1 for a token, 0 for padding and for a token that is seen by nobody.
     pub mask: Array2<i64>,
     /// Segment ids.
     pub type_ids: Array2<i64>,
@@ -39,7 +39,7 @@ impl Batch {
             for (column, (id, type_id)) in row.ids.iter().zip(&row.type_ids).enumerate() {
                 batch.ids[[at, column]] = i64::from(*id);
                 batch.type_ids[[at, column]] = i64::from(*type_id);
-                batch.mask[[at, column]] = 1;
+                batch.mask[[at, column]] = i64::from(column + row.unseen < row.ids.len());
             }
             batch.spans.push(0..row.ids.len());
         }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     fn row(ids: &[u32]) -> TokenRow {
-        TokenRow { ids: ids.to_vec(), type_ids: vec![0; ids.len()], truncated: false }
+        TokenRow { ids: ids.to_vec(), type_ids: vec![0; ids.len()], truncated: false, unseen: 0 }
     }
 
     #[test]
@@ -101,5 +101,15 @@ mod tests {
         assert_eq!(batch.spans, [0..3, 0..1]);
         assert_eq!(batch.positions(2).row(0).to_vec(), [2, 3, 4]);
         assert_eq!(batch.positions(2).row(1).to_vec(), [2, 2, 2]);
+    }
+
+    #[test]
+    fn a_token_that_nobody_sees_is_masked_and_keeps_its_place() {
+        let (long, filled) = (row(&[5, 6, 7, 8]), TokenRow { unseen: 2, ..row(&[5, 4, 4]) });
+        let batch = Batch::pad(&[&long, &filled], 9);
+        assert_eq!(batch.ids.row(1).to_vec(), [5, 4, 4, 9]);
+        assert_eq!(batch.mask.row(1).to_vec(), [1, 0, 0, 0]);
+        assert_eq!(batch.spans[1], 0..3);
+        assert_eq!(batch.positions(0).row(1).to_vec(), [0, 1, 2, 0]);
     }
 }

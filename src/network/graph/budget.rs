@@ -14,15 +14,27 @@ const GAIN: f64 = 0.9;
 /// What measuring may take.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
+/// Bytes of a run's output, which is copied to the processor's memory. Logits of a vocabulary are a hundred times as many as the
+/// numbers of token vectors.
+const OUTPUT_BYTES: usize = 256 << 20;
+
 /// Tokens of a run, padding included.
 #[derive(Debug)]
 pub(super) struct Budget {
     tokens: AtomicUsize,
+    /// However well larger runs would do.
+    most: usize,
 }
 
 impl Budget {
     pub fn new(tokens: usize) -> Self {
-        Budget { tokens: AtomicUsize::new(tokens.max(1)) }
+        Budget { tokens: AtomicUsize::new(tokens.max(1)), most: usize::MAX }
+    }
+
+    /// The same where each token gives so many numbers.
+    pub fn of_width(self, width: Option<usize>) -> Self {
+        let most = width.map_or(usize::MAX, |width| (OUTPUT_BYTES / size_of::<f32>() / width.max(1)).max(1));
+        Budget { tokens: AtomicUsize::new(self.tokens().min(most)), most }
     }
 
     pub fn tokens(&self) -> usize {
@@ -64,7 +76,7 @@ impl Budget {
         let mut spent = Duration::ZERO;
         let mut best: Option<(usize, f64)> = None;
         let mut tokens = *TRIED.start();
-        while TRIED.contains(&tokens) && spent < PATIENCE {
+        while TRIED.contains(&tokens) && tokens <= self.most && spent < PATIENCE {
             // Once for what a new shape costs, once for the time.
             let (Some(first), Some(second)) = (run(tokens), run(tokens)) else { break };
             spent += first + second;
@@ -77,7 +89,7 @@ impl Budget {
             tokens *= 2;
         }
         let found = best.map_or(*TRIED.start() / 2, |(tokens, _)| tokens);
-        self.tokens.store(found, Ordering::Relaxed);
+        self.tokens.store(found.min(self.most), Ordering::Relaxed);
     }
 }
 
@@ -112,6 +124,20 @@ mod tests {
         });
         assert_eq!(budget.tokens(), 2048);
         assert_eq!(largest, 4096);
+    }
+
+    #[test]
+    fn a_run_of_wide_rows_is_no_larger_than_its_output_may_be() {
+        let of_width = |width| {
+            let budget = Budget::new(1).of_width(Some(width));
+            budget.measure(|_| Some(Duration::from_millis(1)));
+            budget.tokens()
+        };
+        assert_eq!(of_width(768), 65_536);
+        // A gigabyte and more would be the output of 8192 tokens, with the vocabularies of BERT and of XLM-R.
+        assert_eq!(of_width(30_522), 2048);
+        assert_eq!(of_width(250_002), 256);
+        assert_eq!(Budget::new(256).of_width(Some(1 << 20)).tokens(), 64);
     }
 
     #[test]

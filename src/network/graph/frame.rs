@@ -88,7 +88,7 @@ mod tests {
     fn batch(rows: &[&[u32]]) -> Batch {
         let rows: Vec<TokenRow> = rows
             .iter()
-            .map(|ids| TokenRow { ids: ids.to_vec(), type_ids: vec![0; ids.len()], truncated: false })
+            .map(|ids| TokenRow { ids: ids.to_vec(), type_ids: vec![0; ids.len()], truncated: false, unseen: 0 })
             .collect();
         Batch::pad(&rows.iter().collect::<Vec<_>>(), 9)
     }

@@ -36,7 +36,7 @@ pub use provider::DeviceMemory;
 pub use runtime::{Surroundings, VARIABLES};
 
 pub(super) use self::environment::check_named;
-pub(super) use self::output::output_names;
+pub(super) use self::output::outputs;
 pub(super) use self::platform::{gpus, order};
 pub(super) use self::probe::works;
 pub(super) use self::provider::{Provider, cpu, of as provider_of, plugin};
@@ -49,7 +49,7 @@ use self::output::{Output, OutputName, choose_output};
 use self::provider::RunTokens;
 use super::{OutputKind, RunOutput, TokenVectors};
 use crate::error::{Error, Result};
-use crate::options::{DType, Product};
+use crate::options::DType;
 use crate::spec::{ModelSpec, NetworkFile};
 use crate::tokenizer::TokenRow;
 
@@ -82,12 +82,7 @@ impl Graph {
     /// # Errors
     /// [`Error::Runtime`] where ONNX Runtime cannot be opened, [`Error::ModelInvalid`] where the file is damaged,
     /// [`Error::ModelUnsupported`] where the graph asks for inputs or has outputs that are not known.
-    pub(super) fn load(
-        spec: &ModelSpec,
-        graph: &NetworkFile,
-        product: Product,
-        provider: Arc<dyn Provider>,
-    ) -> Result<Self> {
+    pub(super) fn load(spec: &ModelSpec, graph: &NetworkFile, provider: Arc<dyn Provider>) -> Result<Self> {
         let environment = environment::get()?;
         let weights = weights::in_memory(graph)?;
         let session = session::open(environment, graph, &weights, &*provider)
@@ -96,7 +91,7 @@ impl Graph {
             .map_err(|error| Error::runtime("ONNX Runtime does not say where nodes run", error.to_string()))?;
         let file = graph.relative.clone();
         let (inputs, frame) = inputs::known(&session, &file)?;
-        let output = choose_output(&session, product, &file)?;
+        let output = choose_output(&session, &spec.head.wanted(), &file)?;
         let is_float = graph.dtype.is_none_or(|dtype| matches!(dtype, DType::Fp32 | DType::Fp16));
         let tokens = match provider.run_tokens() {
             RunTokens::Fixed(tokens) if !is_float => tokens + tokens / 2,
@@ -112,9 +107,9 @@ impl Graph {
             inputs,
             frame,
             pad_id: spec.tokenizer.pad_id,
+            budget: Budget::new(tokens).of_width(output.width.filter(|_| output.kind == OutputKind::Tokens)),
             output,
             position_offset: spec.position_offset,
-            budget: Budget::new(tokens),
             is_float,
             file,
             provider,
@@ -131,7 +126,7 @@ impl Graph {
             return Ok(());
         }
         let length = self.frame.length.unwrap_or(longest.clamp(1, 3));
-        let row = TokenRow { ids: vec![self.pad_id; length], type_ids: vec![0; length], truncated: false };
+        let row = TokenRow { ids: vec![self.pad_id; length], type_ids: vec![0; length], truncated: false, unseen: 0 };
         self.run_batch(&Batch::pad(&[&row, &row], self.pad_id))?;
         if self.provider.run_tokens() == RunTokens::Measured {
             self.measure(longest);
@@ -143,7 +138,7 @@ impl Graph {
     fn measure(&self, longest: usize) {
         let length = self.frame.length.unwrap_or(longest.clamp(1, 128));
         let ids = vec![self.pad_id; length];
-        let row = TokenRow { type_ids: vec![0; length], ids, truncated: false };
+        let row = TokenRow { type_ids: vec![0; length], ids, truncated: false, unseen: 0 };
         self.budget.measure(|tokens| {
             let batch = Batch::pad(&vec![&row; (tokens / length).max(1)], self.pad_id);
             let start = Instant::now();
@@ -192,6 +187,11 @@ impl Graph {
     #[must_use]
     pub fn fixed_length(&self) -> Option<usize> {
         self.frame.length
+    }
+
+    /// Whether the graph is told which tokens are seen.
+    pub(super) fn has_mask(&self) -> bool {
+        self.frame.mask
     }
 
     /// What a run gives.

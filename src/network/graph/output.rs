@@ -9,13 +9,17 @@ use ort::value::{DynValue, TensorElementType};
 use super::batch::Batch;
 use crate::error::{Error, Result};
 use crate::network::OutputKind;
-use crate::options::Product;
+use crate::spec::Wanted;
 
 /// The graph's output that is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OutputName {
     pub name: String,
     pub kind: OutputKind,
+    /// Of logits of the whole vocabulary for each token those that are kept, of each row's last token.
+    next: Option<Vec<u32>>,
+    /// How many numbers each token or row has, where the graph says it.
+    pub width: Option<usize>,
 }
 
 impl OutputName {
@@ -24,7 +28,10 @@ impl OutputName {
     /// # Errors
     /// [`Error::ModelInvalid`] where its shape is not that of the batch.
     pub fn read(&self, value: &DynValue, batch: &Batch, file: &str) -> Result<Output> {
-        let (shape, data) = floats(value)
+        if let Some(ids) = &self.next {
+            return self.read_next(value, batch, ids, file);
+        }
+        let (shape, data) = floats(value, None)
             .map_err(|error| Error::ModelUnsupported(format!("{}: the output \"{}\" {error}", file, self.name)))?;
         let (rows, width) = batch.ids.dim();
         let fits = match (self.kind, shape.as_slice()) {
@@ -54,6 +61,27 @@ impl OutputName {
             }
             _ => Output::Rows(Array2::from_shape_vec((rows, shape[1]), data).map_err(|_| wrong())?),
         })
+    }
+}
+
+impl OutputName {
+    /// The logits of `ids` behind each row's last token. The others of the vocabulary, a hundred thousand for each token, are not
+    /// copied.
+    fn read_next(&self, value: &DynValue, batch: &Batch, ids: &[u32], file: &str) -> Result<Output> {
+        let (rows, width) = batch.ids.dim();
+        let places = |shape: &[usize]| match shape {
+            [r, t, vocabulary] if (*r, *t) == (rows, width) && ids.iter().all(|id| (*id as usize) < *vocabulary) => {
+                let last = batch.spans.iter().enumerate().map(|(row, span)| row * width + span.end.saturating_sub(1));
+                Ok(last.flat_map(|token| ids.iter().map(move |id| token * vocabulary + *id as usize)).collect())
+            }
+            _ => Err(format!(
+                "has the shape {shape:?} for a batch of {rows} rows and {width} tokens, and tokens {ids:?} are read"
+            )),
+        };
+        let (_, data) = floats(value, Some(&places))
+            .map_err(|error| Error::invalid_model(format!("{file}: the output \"{}\" {error}", self.name)))?;
+        let numbers = Array2::from_shape_vec((batch.spans.len(), ids.len()), data);
+        Ok(Output::Rows(numbers.map_err(|error| Error::Internal(error.to_string()))?))
     }
 }
 
@@ -107,32 +135,42 @@ impl OutputKind {
     fn axes(self) -> usize {
         match self {
             OutputKind::Tokens => 3,
-            OutputKind::Sentences | OutputKind::Logits => 2,
+            OutputKind::Means | OutputKind::Sentences | OutputKind::Logits => 2,
         }
     }
 }
 
-/// The names that outputs of a kind have, the best known first.
-pub(in crate::network) fn output_names(kind: OutputKind) -> &'static [&'static str] {
-    match kind {
-        OutputKind::Tokens => &["last_hidden_state", "token_embeddings"],
-        OutputKind::Sentences => &["sentence_embedding"],
-        OutputKind::Logits => &["logits"],
+/// The outputs that serve, by name, the best known first.
+pub(in crate::network) fn outputs(wanted: &Wanted) -> &'static [(&'static str, OutputKind)] {
+    match wanted {
+        Wanted::Vectors => &[
+            ("last_hidden_state", OutputKind::Tokens),
+            ("token_embeddings", OutputKind::Tokens),
+            ("sentence_embedding", OutputKind::Sentences),
+        ],
+        Wanted::Logits | Wanted::Next(_) => &[("logits", OutputKind::Logits)],
+        Wanted::TokenLogits | Wanted::Vocabulary | Wanted::PooledVocabulary(_) => &[("logits", OutputKind::Tokens)],
+        // Stored numbers are in no graph.
+        Wanted::Weights => &[],
     }
 }
 
-pub(super) fn choose_output(session: &Session, product: Product, file: &str) -> Result<OutputName> {
-    let kinds: &[OutputKind] = match product {
-        Product::Embedder => &[OutputKind::Tokens, OutputKind::Sentences],
-        Product::Reranker => &[OutputKind::Logits],
+pub(super) fn choose_output(session: &Session, wanted: &Wanted, file: &str) -> Result<OutputName> {
+    let next = match wanted {
+        Wanted::Next(ids) => Some(ids.clone()),
+        _ => None,
     };
-    let named = |kind: &OutputKind| output_names(*kind).iter().map(|name| (*name, *kind)).collect::<Vec<_>>();
-    let wanted: Vec<_> = kinds.iter().flat_map(named).collect();
-    let has = |name: &str| session.outputs().iter().any(|output| output.name() == name);
+    let wanted = outputs(wanted);
+    let found = |name: &str| session.outputs().iter().find(|output| output.name() == name);
     wanted
         .iter()
-        .find(|(name, _)| has(name))
-        .map(|(name, kind)| OutputName { name: (*name).to_owned(), kind: *kind })
+        .find_map(|(name, kind)| Some((name, kind, found(name)?)))
+        .map(|(name, kind, found)| OutputName {
+            name: (*name).to_owned(),
+            kind: *kind,
+            next: next.clone(),
+            width: width(found.dtype()),
+        })
         .ok_or_else(|| {
             let outputs: Vec<_> = session.outputs().iter().map(|output| output.name()).collect();
             let wanted: Vec<_> = wanted.iter().map(|(name, _)| *name).collect();
@@ -144,14 +182,27 @@ pub(super) fn choose_output(session: &Session, product: Product, file: &str) -> 
         })
 }
 
-/// Shape and numbers of a float tensor of any width.
-fn floats(value: &DynValue) -> std::result::Result<(Vec<usize>, Vec<f32>), String> {
+/// The last axis of a tensor, where its size is fixed.
+fn width(kind: &ort::value::ValueType) -> Option<usize> {
+    let ort::value::ValueType::Tensor { shape, .. } = kind else { return None };
+    shape.last().and_then(|size| usize::try_from(*size).ok()).filter(|size| *size > 0)
+}
+
+/// Says at which places of a tensor of a shape the numbers stand that are wanted, or that the shape is wrong.
+type Places<'a> = &'a dyn Fn(&[usize]) -> std::result::Result<Vec<usize>, String>;
+
+/// Shape and numbers of a float tensor of any width: all of them, or those at some places.
+fn floats(value: &DynValue, places: Option<Places<'_>>) -> std::result::Result<(Vec<usize>, Vec<f32>), String> {
     let ort::value::ValueType::Tensor { ty, .. } = value.dtype() else { return Err("is no tensor".into()) };
     macro_rules! read {
         ($number:ty, $convert:expr) => {{
             let (shape, data) = value.try_extract_tensor::<$number>().map_err(|error| error.to_string())?;
-            let shape = shape.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect();
-            Ok((shape, data.iter().map($convert).collect()))
+            let shape: Vec<usize> = shape.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect();
+            let numbers = match places {
+                None => data.iter().map($convert).collect(),
+                Some(places) => places(&shape)?.into_iter().filter_map(|place| data.get(place)).map($convert).collect(),
+            };
+            Ok((shape, numbers))
         }};
     }
     #[allow(clippy::cast_possible_truncation, reason = "vectors are float32")]

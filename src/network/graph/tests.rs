@@ -49,7 +49,7 @@ fn load(provider: Arc<dyn Provider>) -> Graph {
     let folder = ModelFolder::open(Path::new(&folder)).expect("a folder");
     let spec = Network::spec(&folder, &options, &Placement::cpu()).expect("a model");
     let choice = spec.choices.last().expect("a file");
-    Graph::load(&spec, &choice.fetch(&folder).expect("a file"), Product::Embedder, provider).expect("a graph")
+    Graph::load(&spec, &choice.fetch(&folder).expect("a file"), provider).expect("a graph")
 }
 
 fn vectors(graph: &Graph, rows: &[&TokenRow]) -> Vec<Vec<f32>> {
@@ -76,7 +76,7 @@ fn a_device_is_measured_and_gives_the_rows_of_the_cpu() {
     let rows: Vec<TokenRow> = (1..60_u32)
         .map(|length| {
             let ids: Vec<u32> = (0..length % 17 + 1).map(|at| 5 + (length * 31 + at * 7) % 900).collect();
-            TokenRow { type_ids: vec![0; ids.len()], ids, truncated: false }
+            TokenRow { type_ids: vec![0; ids.len()], ids, truncated: false, unseen: 0 }
         })
         .collect();
     let rows: Vec<&TokenRow> = rows.iter().collect();

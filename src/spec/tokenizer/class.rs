@@ -209,7 +209,9 @@ mod tests {
             sentence_bert: Object::default(),
             sentence_transformers: None,
             modules: None,
+            routes: None,
             transformer: String::new(),
+            is_static: false,
         };
         choose(&configs, file)
     }

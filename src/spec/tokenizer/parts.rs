@@ -31,6 +31,21 @@ impl Class {
             | Class::Qwen35 => "BPE",
         }
     }
+
+    /// The name of its unknown token where `tokenizer_config.json` says nothing.
+    pub(super) fn unknown_token(self) -> &'static str {
+        match self {
+            Class::Bert | Class::MpNet | Class::Deberta | Class::DebertaV2 => "[UNK]",
+            Class::Gpt2 | Class::Qwen2 | Class::Qwen35 => "<|endoftext|>",
+            Class::Roberta
+            | Class::XlmRoberta
+            | Class::Camembert
+            | Class::T5
+            | Class::Albert
+            | Class::Gemma
+            | Class::Llama => "<unk>",
+        }
+    }
 }
 
 /// Changes `tokenizer` to what `class` makes of it. False where the file holds another model than the class's: such a
@@ -196,7 +211,7 @@ impl Step<'_> {
 
 /// What the class sets in the model itself.
 fn model_keys(tokenizer: &Value, class: Class, config: &Object) -> Result<Value> {
-    let unknown = |default: &'static str| token_name(config, "unk_token").unwrap_or(default);
+    let unknown = token_name(config, "unk_token").unwrap_or(class.unknown_token());
     let at = |name: &str| tokenizer.pointer("/model/vocab").and_then(|vocab| position(vocab, name));
     let unigram = |unknown: u64| json!({ "unk_id": unknown, "byte_fallback": false });
     let on_bytes = json!({
@@ -211,18 +226,18 @@ fn model_keys(tokenizer: &Value, class: Class, config: &Object) -> Result<Value>
     };
     Ok(match class {
         Class::Bert | Class::MpNet => json!({
-            "unk_token": unknown("[UNK]"), "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+            "unk_token": unknown, "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
         }),
         Class::Roberta | Class::Gpt2 | Class::Deberta | Class::Qwen2 | Class::Qwen35 => on_bytes,
-        Class::Gemma => with_bytes(Some(unknown("<unk>"))),
+        Class::Gemma => with_bytes(Some(unknown)),
         Class::Llama => with_bytes(None),
         Class::XlmRoberta => unigram(3),
         Class::T5 => unigram(2),
         Class::Albert => unigram(1),
-        Class::Camembert => unigram(at(unknown("<unk>")).unwrap_or(0)),
+        Class::Camembert => unigram(at(unknown).unwrap_or(0)),
         Class::DebertaV2 => {
             let declared = config.count("unk_id")?.unwrap_or(1) as u64;
-            unigram(at(unknown("[UNK]")).unwrap_or(declared))
+            unigram(at(unknown).unwrap_or(declared))
         }
     })
 }
@@ -233,12 +248,12 @@ pub(super) fn token_name<'config>(config: &'config Object, key: &str) -> Option<
 }
 
 /// A token's text, of a string or an object.
-pub(super) fn content(token: &Value) -> Option<&str> {
+pub(in crate::spec) fn content(token: &Value) -> Option<&str> {
     token.as_str().or_else(|| token.get("content")?.as_str())
 }
 
 /// The id of a token: of the added ones, else of the vocabulary.
-pub(super) fn id_of(tokenizer: &Value, name: &str) -> Option<u64> {
+pub(in crate::spec) fn id_of(tokenizer: &Value, name: &str) -> Option<u64> {
     let added = tokenizer.get("added_tokens").and_then(Value::as_array);
     let found = added.and_then(|list| list.iter().find(|token| content(token) == Some(name)));
     match found {

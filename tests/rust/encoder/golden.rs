@@ -66,7 +66,7 @@ fn fp32_is_the_reference() {
         assert_eq!(engine.network().kind().as_str(), "encoder");
         let found = repository.alone(&engine);
         let (furthest, greatest) = distance(&repository, &found);
-        let bound = if repository.product() == Product::Reranker { LOGIT_BOUND } else { VECTOR_BOUND };
+        let bound = if repository.product() == Product::Embedder { VECTOR_BOUND } else { LOGIT_BOUND };
         eprintln!("fp32 {}: {furthest:.1e} of {greatest:.1}", repository.name);
         if furthest.is_nan() || furthest > bound * greatest.max(1.0) {
             far.push(format!("{}: {furthest:e} from torch's", repository.name));
@@ -118,7 +118,7 @@ fn tokens_are_the_reference() {
         let limit = Limit { tokens: spec.max_length.default, truncation: spec.tokenizer.truncation };
         let group = match repository.product() {
             Product::Embedder => &repository.golden["tokens"]["encode"],
-            Product::Reranker => &repository.golden["tokens"],
+            _ => &repository.golden["tokens"],
         };
         let prompt = group["prompt"].as_str().unwrap_or("");
         let ids = group["input_ids"].as_array().unwrap();
@@ -130,7 +130,8 @@ fn tokens_are_the_reference() {
                     let text = format!("{prompt}{}", repository.texts()[row]);
                     zoo::row(&tokenizer, Part::whole(text), limit)
                 }
-                Product::Reranker => {
+                Product::TokenClassifier => zoo::row(&tokenizer, Part::whole(repository.texts()[row].as_str()), limit),
+                _ => {
                     let [query, document] = &repository.pairs()[row];
                     let query = Part::whole(format!("{prompt}{query}"));
                     zoo::pair(&tokenizer, query, Part::whole(document.as_str()), limit)
@@ -175,7 +176,7 @@ fn both_engines_give_the_same_vectors_of_the_same_weights() {
     let mut compared = 0;
     for encoder in taken() {
         let folder = zoo::root().join(format!("{}-onnx", encoder.name));
-        if !folder.exists() || encoder.product() == Product::Reranker {
+        if !folder.exists() || encoder.product() != Product::Embedder {
             continue;
         }
         let options = LoadOptions { dtype: DType::Fp32, ..LoadOptions::new(encoder.product(), &folder) };

@@ -1,9 +1,10 @@
 //! ALBERT: BERT with a few layers that come many times, and embeddings narrower than the layers.
 
 use super::post_norm::{Names, Sizes, positions, types};
+use super::vocabulary::{self, Decoder};
 use super::{Config, Plan, Purpose, Understood};
 use crate::network::encoder::config::MOST_LAYERS;
-use crate::network::encoder::plan::{Activation, Embedding, Linear};
+use crate::network::encoder::plan::{Activation, Embedding, Linear, Norm};
 
 const LAYER: Names = Names {
     queries_keys_values: ["attention.query", "attention.key", "attention.value"],
@@ -45,9 +46,19 @@ pub(super) fn plan(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
         let first = group_of(number, sizes.layers, groups) * in_group;
         first..first + in_group
     });
+    let decoder = || {
+        Ok(Decoder::new(
+            Linear::new("predictions.dense", sizes.hidden, width, true),
+            sizes.activation,
+            Norm::layer("predictions.LayerNorm", width, sizes.epsilon, true),
+            "predictions.decoder",
+            Some("predictions.bias"),
+        ))
+    };
+    let of_labels = |labels| sizes.head("pooler", Activation::Tanh, "classifier", labels);
     Ok(Plan {
         order: order.collect(),
-        head: purpose.labels().map(|labels| sizes.head("pooler", Activation::Tanh, "classifier", labels)),
+        head: vocabulary::head(config, purpose, decoder)?.or_else(|| purpose.head(sizes.hidden, of_labels)),
         ignored: &["embeddings.position_ids", "pooler.", "predictions.", "sop_classifier."],
         prefix: "albert.",
         ..Plan::new(sizes.hidden, embedding, sizes.attention(config)?, layers)

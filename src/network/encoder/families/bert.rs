@@ -1,8 +1,9 @@
 //! BERT and those that are built like it: RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA.
 
 use super::post_norm::{Names, Sizes, positions, types};
+use super::vocabulary::{self, Decoder};
 use super::{Config, Plan, Purpose, Understood};
-use crate::network::encoder::plan::{Activation, Embedding, Linear};
+use crate::network::encoder::plan::{Activation, Embedding, Linear, Norm};
 
 const LAYER: Names = Names {
     queries_keys_values: ["attention.self.query", "attention.self.key", "attention.self.value"],
@@ -45,8 +46,9 @@ pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Under
         "electra" => ("classifier.dense", Activation::Gelu, "classifier.out_proj"),
         _ => ("classifier.dense", Activation::Tanh, "classifier.out_proj"),
     };
+    let vocabulary = vocabulary::head(config, purpose, || Ok(decoder(family, &sizes, width)))?;
     Ok(Plan {
-        head: purpose.labels().map(|labels| sizes.head(first, activation, last, labels)),
+        head: vocabulary.or_else(|| purpose.head(hidden, |labels| sizes.head(first, activation, last, labels))),
         ignored: &[
             "embeddings.position_ids",
             "pooler.",
@@ -54,6 +56,8 @@ pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Under
             "lm_head.",
             "discriminator_predictions.",
             "generator_",
+            // The projection of Stanford's ColBERT, which is a layer behind the network.
+            "linear.weight",
         ],
         prefix: match family {
             "bert" => "bert.",
@@ -62,4 +66,33 @@ pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Under
         },
         ..Plan::new(hidden, embedding, sizes.attention(config)?, layers)
     })
+}
+
+/// What gives the logits of the vocabulary.
+fn decoder(family: &str, sizes: &Sizes, width: usize) -> Decoder {
+    let dense = |name: &str| Linear::new(name, sizes.hidden, width, true);
+    let norm = |name: &str| Norm::layer(name, width, sizes.epsilon, true);
+    match family {
+        "bert" => Decoder::new(
+            dense("cls.predictions.transform.dense"),
+            sizes.activation,
+            norm("cls.predictions.transform.LayerNorm"),
+            "cls.predictions.decoder",
+            Some("cls.predictions.bias"),
+        ),
+        "electra" => Decoder::new(
+            dense("generator_predictions.dense"),
+            Activation::Gelu,
+            norm("generator_predictions.LayerNorm"),
+            "generator_lm_head",
+            None,
+        ),
+        _ => Decoder::new(
+            dense("lm_head.dense"),
+            Activation::Gelu,
+            norm("lm_head.layer_norm"),
+            "lm_head.decoder",
+            Some("lm_head.bias"),
+        ),
+    }
 }

@@ -4,7 +4,8 @@
 use super::rotary::{rotary, two, windows};
 use super::{Config, Plan, Purpose, Understood};
 use crate::network::encoder::plan::{
-    Activation, Attention, AttentionWeights, Embedding, FeedForward, Layer, Linear, Norm, NormKind, Norms, Part, Rotary,
+    Activation, Attention, AttentionWeights, Embedding, FeedForward, Head, HeadPool, HeadStep, Layer, Linear, Norm,
+    NormKind, Norms, Part, Rotary,
 };
 
 /// What both have in common.
@@ -91,6 +92,22 @@ impl Decoder {
         }
     }
 
+    /// The logits of some tokens of the vocabulary, whose rows are those of the embeddings where both are tied.
+    fn next(&self, config: &Config<'_>, ids: [Option<u32>; 2]) -> Understood<Head> {
+        let vocabulary = config.size("vocab_size")?;
+        let tied = config.flag("tie_word_embeddings")?.unwrap_or(false);
+        let name = if tied { "embed_tokens" } else { "lm_head" };
+        let parts = ids.into_iter().flatten().map(|id| {
+            let id = id as usize;
+            if id >= vocabulary {
+                return Err(config.refuse(&format!("has \"vocab_size\": {vocabulary}, and the token {id} is read")));
+            }
+            Ok(Part::new(name, vocabulary, false).rows(id..id + 1))
+        });
+        let last = Linear::joined(self.hidden, parts.collect::<Understood<Vec<_>>>()?);
+        Ok(Head { pool: HeadPool::Last, steps: vec![HeadStep::Linear(last)], vocabulary: None })
+    }
+
     fn plan(&self, scale: f32, attention: Attention, layers: Vec<Layer>) -> Plan {
         let embedding = Embedding { scale, ..Embedding::new("embed_tokens.weight", self.hidden) };
         Plan {
@@ -104,7 +121,13 @@ impl Decoder {
 
 /// Qwen3: each token sees those before it.
 pub(super) fn qwen3(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
-    purpose.expect_tokens(config)?;
+    let next = match purpose {
+        Purpose::Next(ids) => Some(ids),
+        _ => None,
+    };
+    if next.is_none() {
+        purpose.expect_tokens(config)?;
+    }
     let norms = [Some("input_layernorm"), None, Some("post_attention_layernorm"), None];
     let decoder = Decoder::read(config, ("hidden_act", "silu"), NormKind::RootMeanSquare, norms)?;
     config.expect("use_sliding_window", &[false.into()])?;
@@ -114,7 +137,8 @@ pub(super) fn qwen3(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
     }
     let rotary = rotary(config, decoder.head_size, 10_000.0)?;
     let layers = (0..decoder.layers).map(|number| decoder.layer(number, rotary, None)).collect();
-    Ok(decoder.plan(1.0, Attention { causal: true, ..decoder.attention() }, layers))
+    let head = next.map(|ids| decoder.next(config, ids)).transpose()?;
+    Ok(Plan { head, ..decoder.plan(1.0, Attention { causal: true, ..decoder.attention() }, layers) })
 }
 
 /// Gemma 3 where it was made for vectors: each token sees those on both sides.

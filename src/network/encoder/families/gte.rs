@@ -8,6 +8,7 @@ use crate::network::encoder::plan::{
 };
 
 pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Understood<Plan> {
+    purpose.expect_texts(config)?;
     let sizes = Sizes::read(config, "gelu")?;
     let attention = sizes.attention(config)?;
     config.expect("position_embedding_type", &["rope".into()])?;
@@ -24,7 +25,7 @@ pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Under
     let embedding = Embedding { types, ..Embedding::of_bert(sizes.hidden, sizes.epsilon) };
     let layers = (0..sizes.layers).map(|number| layer(number, &sizes, rotary)).collect();
     Ok(Plan {
-        head: purpose.labels().map(|labels| sizes.head("pooler.dense", Activation::Tanh, "classifier", labels)),
+        head: purpose.head(sizes.hidden, |labels| sizes.head("pooler.dense", Activation::Tanh, "classifier", labels)),
         ignored: &["embeddings.position_ids", "pooler.", "lm_head.", "classifier."],
         prefix: if family == "new" { "new." } else { "gte." },
         ..Plan::new(sizes.hidden, embedding, attention, layers)

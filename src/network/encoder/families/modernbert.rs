@@ -1,6 +1,7 @@
 //! ModernBERT: norms before the branches, rotary positions, and layers that see a window only.
 
 use super::rotary::{two, windows};
+use super::vocabulary::{self, Decoder};
 use super::{Config, Plan, Purpose, Understood, post_norm};
 use crate::network::encoder::plan::{
     AttentionWeights, Embedding, FeedForward, Head, HeadPool, HeadStep, Layer, Linear, Norm, Norms,
@@ -67,14 +68,20 @@ pub(super) fn plan(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
 
 fn head(config: &Config<'_>, hidden: usize, purpose: Purpose, norm: Norm) -> Understood<Option<Head>> {
     let fields = ["classifier_pooling", "classifier_activation", "classifier_bias"];
-    let Some(labels) = purpose.labels() else {
-        config.ignore(&fields);
-        return Ok(None);
-    };
-    let pool = match config.text(fields[0])?.unwrap_or("cls") {
-        "cls" => HeadPool::First,
-        "mean" => HeadPool::Mean,
-        other => return Err(config.unknown(fields[0], &other.into())),
+    let (pool, labels) = match purpose {
+        Purpose::Labels(labels) => (pool(config)?, labels),
+        Purpose::TokenLabels(labels) => {
+            config.ignore(&fields[..1]);
+            (HeadPool::Each, labels)
+        }
+        Purpose::Vocabulary(_) => {
+            config.ignore(&fields[..1]);
+            return vocabulary::head(config, purpose, || decoder(config, hidden, norm));
+        }
+        Purpose::Tokens | Purpose::Weights | Purpose::Next(_) => {
+            config.ignore(&fields);
+            return Ok(None);
+        }
     };
     let activation = config.activation(fields[1], "gelu")?;
     let [bias] = config.flags([fields[2]])?;
@@ -86,5 +93,25 @@ fn head(config: &Config<'_>, hidden: usize, purpose: Purpose, norm: Norm) -> Und
             HeadStep::Norm(norm),
             HeadStep::Linear(Linear::new("classifier", hidden, labels, true)),
         ],
+        vocabulary: None,
     }))
+}
+
+/// What gives the logits of the vocabulary. Its layer has the fields of a classifier's.
+fn decoder(config: &Config<'_>, hidden: usize, norm: Norm) -> Understood<Decoder> {
+    let activation = config.activation("classifier_activation", "gelu")?;
+    let [bias] = config.flags(["classifier_bias"])?;
+    let has_bias = config.flag("decoder_bias")?.unwrap_or(true);
+    let words = "embeddings.tok_embeddings.weight";
+    let dense = Linear::new("head.dense", hidden, hidden, bias);
+    Ok(Decoder { has_bias, words, ..Decoder::new(dense, activation, norm, "decoder", None) })
+}
+
+/// The vector that a sequence's head works on.
+fn pool(config: &Config<'_>) -> Understood<HeadPool> {
+    match config.text("classifier_pooling")?.unwrap_or("cls") {
+        "cls" => Ok(HeadPool::First),
+        "mean" => Ok(HeadPool::Mean),
+        other => Err(config.unknown("classifier_pooling", &other.into())),
+    }
 }

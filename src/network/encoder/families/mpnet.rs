@@ -1,8 +1,9 @@
 //! MPNet: BERT with relative positions beside the learned ones.
 
 use super::post_norm::{Names, Sizes, positions};
+use super::vocabulary::{self, Decoder};
 use super::{Config, Plan, Purpose, Understood};
-use crate::network::encoder::plan::{Activation, Attention, Bias, Embedding};
+use crate::network::encoder::plan::{Activation, Attention, Bias, Embedding, Linear};
 
 const LAYER: Names = Names {
     queries_keys_values: ["attention.attn.q", "attention.attn.k", "attention.attn.v"],
@@ -30,10 +31,18 @@ pub(super) fn plan(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
     let bias = Bias::Relative { tensor: "encoder.relative_attention_bias.weight".into(), buckets, furthest: FURTHEST };
     let attention = Attention { bias, ..sizes.attention(config)? };
     let layers = (0..sizes.layers).map(|number| LAYER.layer(&format!("encoder.layer.{number}"), &sizes)).collect();
+    let decoder = || {
+        Ok(Decoder::new(
+            Linear::new("lm_head.dense", sizes.hidden, sizes.hidden, true),
+            Activation::Gelu,
+            sizes.norm("lm_head.layer_norm"),
+            "lm_head.decoder",
+            Some("lm_head.bias"),
+        ))
+    };
+    let of_labels = |labels| sizes.head("classifier.dense", Activation::Tanh, "classifier.out_proj", labels);
     Ok(Plan {
-        head: purpose
-            .labels()
-            .map(|labels| sizes.head("classifier.dense", Activation::Tanh, "classifier.out_proj", labels)),
+        head: vocabulary::head(config, purpose, decoder)?.or_else(|| purpose.head(sizes.hidden, of_labels)),
         ignored: &["embeddings.position_ids", "pooler.", "lm_head."],
         prefix: "mpnet.",
         ..Plan::new(sizes.hidden, embedding, attention, layers)

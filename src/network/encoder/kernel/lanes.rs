@@ -17,6 +17,7 @@ pub(super) struct Lanes {
     pub layer_norm: unsafe fn(&mut [f32], &[f32], &[f32], f32),
     pub rms_norm: unsafe fn(&mut [f32], &[f32], f32),
     pub add: unsafe fn(&mut [f32], &[f32]),
+    pub highest: unsafe fn(&mut [f32], &[f32]),
     pub softmax: unsafe fn(&mut [f32]),
     pub quantise: unsafe fn(&[f32], &mut [u8]) -> (f32, i32),
     pub narrow: unsafe fn(&[f32], &mut [u16]),
@@ -54,6 +55,11 @@ macro_rules! lanes {
                 unsafe { super::add::<$vector>(row, added) };
             }
             $(#[target_feature(enable = $features)])?
+            unsafe fn highest(highest: &mut [f32], rows: &[f32]) {
+                // SAFETY: as above.
+                unsafe { super::highest::<$vector>(highest, rows) };
+            }
+            $(#[target_feature(enable = $features)])?
             unsafe fn softmax(row: &mut [f32]) {
                 // SAFETY: as above.
                 unsafe { super::softmax::<$vector>(row) };
@@ -73,7 +79,7 @@ macro_rules! lanes {
                 super::rotate(row, cosines, sines);
             }
             pub const LANES: Lanes =
-                Lanes { activate, gate, layer_norm, rms_norm, add, softmax, quantise, narrow, rotate };
+                Lanes { activate, gate, layer_norm, rms_norm, add, highest, softmax, quantise, narrow, rotate };
         }
     };
 }
@@ -307,6 +313,25 @@ unsafe fn gate<V: Vector>(function: Activation, row: &mut [f32], factors: &[f32]
 unsafe fn add<V: Vector>(row: &mut [f32], added: &[f32]) {
     // SAFETY: as above.
     unsafe { each!(row, V, |x, place| x.add(at(added, place))) };
+}
+
+/// The largest of each number of the first row, which is at least 0, and those of the others in its place; but NaN where one of them
+/// is NaN or infinitely large. The others lie one after the other.
+#[inline(always)]
+unsafe fn highest<V: Vector>(highest: &mut [f32], rows: &[f32]) {
+    let width = highest.len();
+    // SAFETY: as above.
+    unsafe {
+        each!(highest, V, |x, place| {
+            let mut largest = x;
+            for row in rows.chunks_exact(width) {
+                let positive = at::<V>(row, place).higher(V::splat(0.0));
+                // Less itself a number is 0, or NaN if it is not finite.
+                largest = largest.higher(positive).add(positive.subtract(positive));
+            }
+            largest
+        });
+    }
 }
 
 /// `(x - mean) / √(variance + ε) · gain + bias` over the row. `bias` may be empty.

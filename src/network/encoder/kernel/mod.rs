@@ -1,10 +1,11 @@
 //! What the encoder computes with: one set of kernels for each instruction set, chosen at load by what the processor says.
 //!
 //! `tile` says what a product is, `portable` what it means, and the other files are the same for an instruction set. `panels`
-//! are weights, `operand` the rows that meet them, `product` brings both together; `lanes` is all that is done between
+//! are weights, `operand` the rows that meet them, `product` brings both together, `folded` keeps no more of it than a number for each text; `lanes` is all that is done between
 //! products. Unsafe code of the encoder is in this folder only.
 
 mod aligned;
+mod folded;
 mod gang;
 mod lanes;
 mod level;
@@ -28,6 +29,7 @@ mod block;
 mod neon;
 
 pub(super) use aligned::Aligned;
+pub(super) use folded::{Fold, folded_product};
 pub use gang::{Gang, Team};
 pub use level::Level;
 pub(super) use operand::Operand;
@@ -121,6 +123,11 @@ impl Kernels {
     lane!(
         /// Adds row to row.
         add(row: &mut [f32], added: &[f32])
+    );
+    lane!(
+        /// `highest`, which is at least 0, becomes the largest of itself and each row, number by number, but NaN where a row has NaN or
+        /// infinity.
+        highest(highest: &mut [f32], rows: &[f32])
     );
     lane!(
         /// The softmax of the row.

@@ -32,34 +32,50 @@ pub(in crate::network::encoder) fn product(
     gang.each(panels.div_ceil(part), &|unit| {
         let first = unit * part;
         let column = first * PANEL;
-        let scales = match b.format {
-            Format::Byte => Scales {
-                row_scales: a.scales.as_ptr(),
-                row_zeros: a.zeros.as_ptr(),
-                column_scales: b.scales[column..].as_ptr(),
-                column_totals: b.totals[column..].as_ptr(),
-            },
-            _ => Scales::NONE,
-        };
-        let tile = Tile {
-            a: a.pointer(),
-            a_stride: a.stride,
-            rows: a.rows,
-            b: b.panel(first),
-            b_stride: PANEL,
-            panel_stride: b.words * PANEL,
-            words: b.words,
-            out: out.at(column),
-            out_stride: stride,
-            columns: (b.outputs - column).min(part * PANEL),
-            bias: b.bias[column..].as_ptr(),
-            bias_step: 1,
-            scales,
-        };
+        let columns = (b.outputs - column).min(part * PANEL);
+        let tile = tile(a, 0..a.rows, b, first, columns, (out.at(column), stride));
         // SAFETY: the sizes were checked above, bias and scales have 32 numbers for each panel, and no two units have a column in
         // common. A set of kernels is only given out where the processor has its instructions.
         unsafe { run(&tile) };
     });
+}
+
+/// Some rows times columns from the beginning of a panel on. `out` is where the numbers go, and how many there are from row to row.
+pub(super) fn tile(
+    a: &Operand,
+    rows: Range<usize>,
+    b: &Panels,
+    panel: usize,
+    columns: usize,
+    out: (*mut f32, usize),
+) -> Tile {
+    assert!(rows.start <= rows.end && rows.end <= a.rows, "rows of the operand");
+    assert!(panel * PANEL + columns <= b.outputs, "columns of the weights");
+    let column = panel * PANEL;
+    let scales = match b.format {
+        Format::Byte => Scales {
+            row_scales: a.scales[rows.start..].as_ptr(),
+            row_zeros: a.zeros[rows.start..].as_ptr(),
+            column_scales: b.scales[column..].as_ptr(),
+            column_totals: b.totals[column..].as_ptr(),
+        },
+        _ => Scales::NONE,
+    };
+    Tile {
+        a: a.pointer().wrapping_add(rows.start * a.stride),
+        a_stride: a.stride,
+        rows: rows.len(),
+        b: b.panel(panel),
+        b_stride: PANEL,
+        panel_stride: b.words * PANEL,
+        words: b.words,
+        out: out.0,
+        out_stride: out.1,
+        columns,
+        bias: b.bias[column..].as_ptr(),
+        bias_step: 1,
+        scales,
+    }
 }
 
 /// What is added where a product has no bias.

@@ -1,5 +1,7 @@
 //! Every instruction set of this processor against the portable one, and that one against oracles in 64 bits.
 
+mod folded;
+
 use super::*;
 
 /// Numbers that look random and are the same in every run.
@@ -333,6 +335,9 @@ fn what_is_done_between_products_is_the_same_to_the_bit() {
         assert_agree(row, "layer_norm without bias", |kernels, row| kernels.layer_norm(row, &other, &[], 1e-5));
         assert_agree(row, "rms_norm", |kernels, row| kernels.rms_norm(row, &other, 1e-6));
         assert_agree(row, "softmax", |kernels, row| kernels.softmax(row));
+        let others = [&other[..], row, &bias].concat();
+        assert_agree(row, "highest", |kernels, row| kernels.highest(row, &others));
+        assert_agree(&other, "highest of odd ones", |kernels, row| kernels.highest(row, &others));
         let half = row.len() / 2;
         assert_agree(&row[..2 * half], "rotate", |kernels, row| kernels.rotate(row, &other[..half], &bias[..half]));
     });

@@ -5,6 +5,8 @@ mod tensors;
 
 pub(super) use self::tensors::{Linear, Norm, NormKind, Part};
 
+use crate::spec::SpladePooling;
+
 /// A network.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Plan {
@@ -205,22 +207,45 @@ pub(super) enum Activation {
 pub(super) struct Head {
     pub pool: HeadPool,
     pub steps: Vec<HeadStep>,
+    /// Where the logits are the vocabulary's, which makes the last step as large as all layers together.
+    pub vocabulary: Option<Vocabulary>,
+}
+
+/// What is particular to a head whose logits are the vocabulary's.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Vocabulary {
+    /// Tensors that a file may have under the second name alone, as transformers ties them: what decodes tokens is mostly what
+    /// embeds them.
+    pub tied: Vec<(String, String)>,
+    /// What becomes of the logits of a text's tokens, where they are not the result.
+    pub pooling: Option<SpladePooling>,
 }
 
 impl Head {
     /// A layer, a function and the layer that gives the labels, on one vector.
     pub fn new(pool: HeadPool, first: Linear, activation: Activation, last: Linear) -> Self {
-        Head { pool, steps: vec![HeadStep::Linear(first), HeadStep::Activation(activation), HeadStep::Linear(last)] }
+        let steps = vec![HeadStep::Linear(first), HeadStep::Activation(activation), HeadStep::Linear(last)];
+        Head { pool, steps, vocabulary: None }
+    }
+
+    /// One layer on each token's vector, by the name that it has in nearly all families.
+    pub fn of_tokens(hidden: usize, labels: usize) -> Self {
+        let last = Linear::new("classifier", hidden, labels, true);
+        Head { pool: HeadPool::Each, steps: vec![HeadStep::Linear(last)], vocabulary: None }
     }
 }
 
-/// The vector that a head works on.
+/// The vectors that a head works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeadPool {
     /// The first token's.
     First,
     /// The average.
     Mean,
+    /// The last token's.
+    Last,
+    /// Each token's, which has logits of its own.
+    Each,
 }
 
 /// A step of a head.

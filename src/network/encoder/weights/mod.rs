@@ -25,6 +25,8 @@ pub(super) struct Weights<'file> {
     prefix: String,
     /// What stands before the names of a head's.
     outer: String,
+    /// Tensors that may be there under the second name alone.
+    tied: Vec<(String, String)>,
     used: Mutex<BTreeSet<String>>,
 }
 
@@ -47,7 +49,7 @@ pub(super) struct LoadedNorm {
 impl<'file> Weights<'file> {
     /// Whether the tensor called `found` in the file is the plan's `name`.
     pub fn is(&self, found: &str, name: &str) -> bool {
-        [&self.prefix, &self.outer].iter().any(|prefix| found.strip_prefix(prefix.as_str()) == Some(name))
+        self.place(name).is_some_and(|place| place == found)
     }
 
     /// The tensors that a plan names.
@@ -59,20 +61,31 @@ impl<'file> Weights<'file> {
         };
         let outer = prefix.strip_suffix(plan.prefix).unwrap_or_default();
         let (prefix, outer) = (prefix.to_owned(), outer.to_owned());
-        Ok(Weights { file: file.to_owned(), tensors, prefix, outer, used: Mutex::default() })
+        let tied = plan.head.as_ref().and_then(|head| head.vocabulary.as_ref());
+        let tied = tied.map_or_else(Vec::new, |vocabulary| vocabulary.tied.clone());
+        Ok(Weights { file: file.to_owned(), tensors, prefix, outer, tied, used: Mutex::default() })
     }
 
     fn used(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, name: &str) -> Understood<&Tensor<'file>> {
-        let mut names = vec![format!("{}{name}", self.prefix), format!("{}{name}", self.outer)];
+    /// What the file calls the tensor, where it has it.
+    fn place(&self, name: &str) -> Option<String> {
+        let both = [&self.prefix, &self.outer];
+        let mut names: Vec<String> = both.iter().map(|prefix| format!("{prefix}{name}")).collect();
         // What TensorFlow's checkpoints called them, and many of BERT's still do.
         for (new, old) in [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")] {
-            names.extend(name.strip_suffix(new).map(|start| format!("{}{start}{old}", self.prefix)));
+            let start = name.strip_suffix(new);
+            names.extend(start.into_iter().flat_map(|start| both.map(|prefix| format!("{prefix}{start}{old}"))));
         }
         let found = names.into_iter().find(|name| self.tensors.contains_key(name));
+        let tied = || self.tied.iter().find(|(own, _)| own == name).and_then(|(_, other)| self.place(other));
+        found.or_else(tied)
+    }
+
+    fn find(&self, name: &str) -> Understood<&Tensor<'file>> {
+        let found = self.place(name);
         let found = found.ok_or_else(|| Refusal::Unknown(format!("{} has no tensor \"{name}\"", self.file)))?;
         let tensor = &self.tensors[&found];
         self.used().insert(found);
@@ -113,6 +126,8 @@ impl<'file> Weights<'file> {
         let tensor = self.find(name)?;
         match tensor.shape.as_slice() {
             [_, columns] if *columns == width && !tensor.transposed => Ok(Table::new(tensor)),
+            // One number for each is mostly stored without the second axis.
+            [rows] if width == 1 => Ok(Table::new(&Tensor { shape: vec![*rows, 1], ..tensor.clone() })),
             shape => Err(Refusal::Broken(Error::invalid_model(format!(
                 "{}: expected the shape [any, {width}] for \"{name}\", which config.json means, but found {shape:?}",
                 self.file

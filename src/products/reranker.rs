@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Ticket};
+use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Setting, Ticket};
 use crate::error::{Error, Result};
-use crate::head::activate;
+use crate::head::{activate, finite};
 use crate::network::RunOutput;
-use crate::options::{Activation, Prompt, ScoreOptions};
+use crate::options::{Activation, Overflow, Prompt, ScoreOptions, Truncation};
 use crate::reply::Reply;
 use crate::spec::{ActivationFunction, DeclaredActivation, HeadSpec};
-use crate::tokenizer::{Limit, Part};
+use crate::tokenizer::{Limit, Part, TokenRow};
 
 /// The scores of a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,12 +30,48 @@ pub fn score(
     options: &ScoreOptions,
     ticket: Ticket,
     rows: Rows,
-    reply: Reply<Answer<ScoreHead>>,
+    reply: Reply<Answer<Scores>>,
 ) {
     match request(engine, queries, documents, options, ticket, rows) {
+        Ok(request) if engine.reads_chats() => submit_chats(engine, request, options, reply),
         Ok(request) => engine.submit(request, reply),
         Err(error) => reply.send(Err(error)),
     }
+}
+
+/// Each pair as a chat of two messages; the prompt is a message before them.
+fn submit_chats(
+    engine: &Arc<Engine>,
+    request: Request<ScoreHead>,
+    options: &ScoreOptions,
+    reply: Reply<Answer<Scores>>,
+) {
+    let (setting, limit) = match chats(engine, options) {
+        Ok(found) => found,
+        Err(error) => return reply.send(Err(error)),
+    };
+    let Inputs::Pairs { queries, documents, .. } = request.inputs else { return };
+    let queries: Vec<Arc<str>> = queries.into_iter().map(|query| query.text.into()).collect();
+    let texts = documents.into_iter().enumerate().map(|(row, document)| {
+        let query = if queries.len() == 1 { &queries[0] } else { &queries[row] };
+        vec![query.clone(), document.text.into()]
+    });
+    let texts = texts.collect();
+    engine.submit_chats(setting, texts, Request { inputs: Inputs::Tokens(Vec::new()), limit, ..request }, reply);
+}
+
+fn chats(engine: &Engine, options: &ScoreOptions) -> Result<(Setting, Limit)> {
+    if options.overflow == Overflow::Chunk {
+        return Err(Error::InvalidArgument(
+            "Expected 'truncate' for `overflow` but received 'chunk': this model reads a query and a document as one chat".into(),
+        ));
+    }
+    let system = engine.spec.prompt(&Prompt::Default)?.to_owned();
+    let limit = Limit {
+        tokens: engine.spec.max_length.of(options.max_length)?,
+        truncation: options.truncation.or(engine.options.truncation).unwrap_or(Truncation::Right),
+    };
+    Ok((Setting { roles: &["query", "document"], system, task: None }, limit))
 }
 
 fn request(
@@ -47,7 +83,7 @@ fn request(
     rows: Rows,
 ) -> Result<Request<ScoreHead>> {
     let HeadSpec::Score(spec) = &engine.spec.head else {
-        return Err(Error::InvalidArgument("Expected a reranker but received an embedder".into()));
+        return Err(Error::InvalidArgument("Expected a model that was loaded as a reranker".into()));
     };
     if queries.len() != 1 && queries.len() != documents.len() {
         return Err(Error::InvalidArgument(format!(
@@ -57,7 +93,7 @@ fn request(
         )));
     }
     let prompt = engine.spec.prompt(&Prompt::Default)?;
-    if !prompt.is_empty() {
+    if !prompt.is_empty() && !engine.reads_chats() {
         for query in &mut queries {
             query.text.insert_str(0, prompt);
         }
@@ -75,7 +111,7 @@ fn request(
         },
     };
     Ok(Request {
-        inputs: Inputs::Pairs { queries, documents },
+        inputs: Inputs::Pairs { queries, documents, windows: options.overflow == Overflow::Chunk },
         limit: Limit {
             tokens: engine.spec.max_length.of(options.max_length)?,
             truncation: engine.truncation(options.truncation),
@@ -95,34 +131,35 @@ pub struct ScoreHead {
 
 impl Head for ScoreHead {
     type Output = Scores;
+    type Row = f32;
 
-    fn width(&self) -> usize {
-        1
-    }
-
-    fn read(&self, output: &RunOutput<'_>, at: usize) -> Result<Vec<f32>> {
+    fn read(&self, output: &RunOutput<'_>, at: usize, _: &TokenRow) -> Result<f32> {
         let RunOutput::Rows(logits) = output else {
             return Err(Error::Internal("a reranker's output has three axes".into()));
         };
         // Two labels: second minus first is the log-odds; its sigmoid is the softmax probability.
         let logit = if self.labels == 1 { logits[[at, 0]] } else { logits[[at, 1]] - logits[[at, 0]] };
-        if !logit.is_finite() {
-            return Err(Error::Numeric(
-                "The network gave NaN or an infinite number. The model's file is damaged, or its number format does not \
-                 suffice: try another `dtype`"
-                    .into(),
-            ));
-        }
-        Ok(vec![activate(self.activation, logit)])
+        let [logit] = finite([logit])?;
+        Ok(activate(self.activation, logit))
     }
 
-    fn read_nothing(&self) -> Result<Vec<f32>> {
+    fn read_nothing(&self) -> Result<f32> {
         Err(Error::InvalidArgument(
             "The pair has no tokens: both texts are empty and this model adds none. It has no score".into(),
         ))
     }
 
-    fn finish(&self, numbers: Vec<f32>, counted: Counted) -> Result<Scores> {
-        Ok(Scores { scores: numbers, tokens: counted.tokens, truncated: counted.truncated })
+    fn finish(&self, scores: Vec<f32>, counted: Counted) -> Result<Scores> {
+        // Of a pair in windows the best one counts.
+        let (mut best, mut truncated) =
+            (Vec::with_capacity(counted.rows.len()), Vec::with_capacity(counted.rows.len()));
+        let mut first = 0;
+        for rows in counted.rows {
+            let windows = first..first + rows;
+            best.push(scores[windows.clone()].iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            truncated.push(counted.truncated[windows].contains(&true));
+            first += rows;
+        }
+        Ok(Scores { scores: best, tokens: counted.tokens, truncated })
     }
 }

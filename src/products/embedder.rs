@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Ticket};
+use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Setting, Ticket};
 use crate::error::{Error, Result};
-use crate::head::{OutputData, normalize, pool, quantize};
+use crate::head::{OutputData, finite, normalize, pool, quantize};
 use crate::network::{OutputKind, RunOutput};
-use crate::options::{EmbedOptions, Output, Pooling, Prompt};
+use crate::options::{EmbedOptions, Output, Pooling, Prompt, Truncation};
 use crate::reply::Reply;
 use crate::spec::{EmbeddingSpec, HeadSpec};
-use crate::tokenizer::{Limit, Part};
+use crate::tokenizer::{Limit, Part, TokenRow};
 
 /// The vectors of a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,9 +33,24 @@ pub fn embed(
     options: EmbedOptions,
     ticket: Ticket,
     rows: Rows,
-    reply: Reply<Answer<EmbeddingHead>>,
+    reply: Reply<Answer<Embeddings>>,
 ) {
+    let task = match options.prompt {
+        Prompt::Query => Some("query"),
+        Prompt::Document => Some("document"),
+        _ => None,
+    };
+    let truncation = options.truncation.or(engine.options.truncation).unwrap_or(Truncation::Right);
     match request(engine, texts, options, ticket, rows) {
+        // Each text is a message of the user; the prompt is a message before it.
+        Ok(Request { inputs: Inputs::Texts { prompt: system, texts }, limit, head, ticket, rows })
+            if engine.reads_chats() =>
+        {
+            let texts = texts.into_iter().map(|part| vec![part.text.into()]).collect();
+            let limit = Limit { truncation, ..limit };
+            let request = Request { inputs: Inputs::Tokens(Vec::new()), limit, head, ticket, rows };
+            engine.submit_chats(Setting { roles: &["user"], system, task }, texts, request, reply);
+        }
         Ok(request) => engine.submit(request, reply),
         Err(error) => reply.send(Err(error)),
     }
@@ -54,13 +69,13 @@ pub fn dimensions(engine: &Engine) -> Result<usize> {
 fn embedding_spec(engine: &Engine) -> Result<&EmbeddingSpec> {
     match &engine.spec.head {
         HeadSpec::Embedding(spec) => Ok(spec),
-        HeadSpec::Score(_) => Err(Error::InvalidArgument("Expected an embedder but received a reranker".into())),
+        _ => Err(Error::InvalidArgument("Expected a model that was loaded as an embedder".into())),
     }
 }
 
 fn whole_dimensions(engine: &Engine, poolings: usize) -> Result<usize> {
     match engine.output_kind() {
-        OutputKind::Tokens => engine.layers.dimensions(engine.width * poolings),
+        OutputKind::Tokens | OutputKind::Means => engine.layers.dimensions(engine.width * poolings.max(1)),
         _ => Ok(engine.width),
     }
 }
@@ -87,7 +102,11 @@ fn request(
         Prompt::Text(text) => text.clone(),
         named => engine.spec.prompt(named)?.to_owned(),
     };
-    let skip = if spec.include_prompt || prompt.is_empty() { 0 } else { engine.prompt_length(&prompt, limit)? };
+    let skip = if spec.include_prompt || prompt.is_empty() || engine.reads_chats() {
+        0
+    } else {
+        engine.prompt_length(&prompt, limit)?
+    };
     let head = EmbeddingHead::new(engine, spec, &options, skip)?;
     Ok(Request { inputs: Inputs::Texts { prompt, texts }, limit, head, ticket, rows })
 }
@@ -108,7 +127,13 @@ pub struct EmbeddingHead {
 
 impl EmbeddingHead {
     fn new(engine: &Arc<Engine>, spec: &EmbeddingSpec, options: &EmbedOptions, skip: usize) -> Result<Self> {
-        let pooled_inside = engine.output_kind() == OutputKind::Sentences;
+        let pooled_inside = engine.output_kind() != OutputKind::Tokens;
+        if engine.spec.is_static && options.pooling.is_some() {
+            return Err(Error::ModelUnsupported(
+                "The model is a table of vectors, of which a text's vector is the mean, so `pooling` cannot be chosen"
+                    .into(),
+            ));
+        }
         if pooled_inside && (options.pooling.is_some() || engine.options.pooling.is_some() || skip > 0) {
             return Err(Error::ModelUnsupported(format!(
                 "{} pools inside the graph, so `pooling` cannot be chosen and a prompt cannot be left out",
@@ -148,7 +173,7 @@ impl EmbeddingHead {
 
     fn vector(&self, pooled: Vec<f32>) -> Vec<f32> {
         let mut vector = match self.engine.output_kind() {
-            OutputKind::Tokens => self.engine.layers.apply(pooled),
+            OutputKind::Tokens | OutputKind::Means => self.engine.layers.apply(pooled),
             _ => pooled,
         };
         if self.normalize_before_cut {
@@ -164,12 +189,9 @@ impl EmbeddingHead {
 
 impl Head for EmbeddingHead {
     type Output = Embeddings;
+    type Row = Vec<f32>;
 
-    fn width(&self) -> usize {
-        self.kept
-    }
-
-    fn read(&self, output: &RunOutput<'_>, at: usize) -> Result<Vec<f32>> {
+    fn read(&self, output: &RunOutput<'_>, at: usize, _: &TokenRow) -> Result<Vec<f32>> {
         let pooled = match output {
             RunOutput::Rows(rows) => rows.row(at).to_vec(),
             RunOutput::Tokens(tokens) => {
@@ -182,14 +204,7 @@ impl Head for EmbeddingHead {
             }
         };
         let vector = self.vector(pooled);
-        if vector.iter().all(|number| number.is_finite()) {
-            return Ok(vector);
-        }
-        Err(Error::Numeric(
-            "The network gave NaN or an infinite number. The model's file is damaged, or its number format does not suffice: \
-             try another `dtype`"
-                .into(),
-        ))
+        finite(vector)
     }
 
     /// A text without tokens (an empty one where the model adds no special tokens) is a zero vector before the dense
@@ -198,9 +213,9 @@ impl Head for EmbeddingHead {
         Ok(self.vector(vec![0.0; self.engine.width * self.pooling.len().max(1)]))
     }
 
-    fn finish(&self, numbers: Vec<f32>, counted: Counted) -> Result<Embeddings> {
+    fn finish(&self, rows: Vec<Vec<f32>>, counted: Counted) -> Result<Embeddings> {
         Ok(Embeddings {
-            data: quantize(numbers, self.kept, self.output, self.ranges.as_ref())?,
+            data: quantize(rows.concat(), self.kept, self.output, self.ranges.as_ref())?,
             rows: counted.truncated.len(),
             dimensions: self.kept,
             tokens: counted.tokens,

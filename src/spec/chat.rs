@@ -1,0 +1,130 @@
+//! Models that read their texts as messages of a chat: which template, and what it is given.
+//!
+//! Rules: sentence-transformers 6.2, `base/modules/transformer.py` and `base/modality.py`. With `modules.json` texts are messages
+//! where `modality_config` of `sentence_bert_config.json` has `message`, without it where there is a template.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Configs;
+use super::tokenizer::content;
+use crate::error::{Error, Result};
+use crate::files::{ModelFolder, Object};
+
+/// The tokens that a template may name.
+const TOKENS: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+/// A template that holds one of these reads a message's content as a list of parts.
+const OF_PARTS: [&str; 6] = ["content[0]", ".type", "'type'", "\"type\"", "item.type", "message.content["];
+/// Families whose templates are read as those of texts, whatever they hold.
+const FLAT_FAMILIES: [&str; 4] = ["apertus", "deepseek_v3", "gpt_oss", "seed_oss"];
+/// What `processing_kwargs.chat_template` may hold that the template is not given.
+const OF_CALL: [&str; 6] =
+    ["add_generation_prompt", "restore_suffix", "padding", "truncation", "max_length", "return_tensors"];
+
+/// How texts become a chat.
+#[derive(Debug, Clone)]
+pub struct ChatSpec {
+    /// Where the template stands, for messages.
+    pub file: String,
+    /// The template, in Jinja.
+    pub template: String,
+    /// Whether a message's content is a list of parts, and not its text.
+    pub in_parts: bool,
+    /// Texts that the template is given by name, such as `eos_token`.
+    pub variables: BTreeMap<String, String>,
+    /// Whether the beginning of an answer follows the messages.
+    pub generation_prompt: bool,
+    /// Whether the template's end is put back where a text was cut.
+    pub restores_tail: bool,
+    /// Tokens that a chat may have, where its files say it of chats.
+    pub max_length: Option<usize>,
+}
+
+/// How the model's texts become chats, if they do.
+pub(super) fn chat(folder: &ModelFolder, configs: &Configs) -> Result<Option<ChatSpec>> {
+    let modalities = configs.sentence_bert.object("modality_config")?;
+    let message = modalities.map_or(Ok(None), |all| all.object("message"))?;
+    if configs.modules.is_some() && message.is_none() {
+        return Ok(None);
+    }
+    let Some((file, template)) = template(folder, configs)? else {
+        if message.is_none() {
+            return Ok(None);
+        }
+        return Err(Error::FileNotFound(format!(
+            "{} has no chat template (chat_template.jinja, or \"chat_template\" in tokenizer_config.json), which \
+             \"modality_config.message\" of {} needs",
+            folder.root().display(),
+            configs.sentence_bert.file
+        )));
+    };
+    let processing = configs.sentence_bert.object("processing_kwargs")?;
+    let own = processing.map_or(Ok(None), |all| all.object("chat_template"))?.unwrap_or_default();
+    let variables = TOKENS.iter().filter_map(|name| {
+        let token = configs.tokenizer.get(name).and_then(content)?;
+        Some(((*name).to_owned(), token.to_owned()))
+    });
+    let mut variables: BTreeMap<String, String> = variables.collect();
+    for (name, value) in own.entries().filter(|(name, _)| !OF_CALL.contains(&name.as_str())) {
+        let text = value.as_str().ok_or_else(|| unsupported(&own, name, value))?;
+        variables.insert(name.clone(), text.to_owned());
+    }
+    let cuts = match own.get("truncation") {
+        None | Some(Value::Bool(true)) => true,
+        Some(Value::Bool(false)) => false,
+        Some(Value::String(word)) if word == "do_not_truncate" => false,
+        Some(other) => return Err(unsupported(&own, "truncation", other)),
+    };
+    if !cuts {
+        return Err(unsupported(&own, "truncation", &Value::Bool(false)));
+    }
+    Ok(Some(ChatSpec {
+        in_parts: in_parts(configs, message.as_ref(), &template)?,
+        generation_prompt: own.flag("add_generation_prompt")?.unwrap_or(false),
+        restores_tail: own.flag("restore_suffix")?.unwrap_or(true),
+        max_length: own.count("max_length")?.filter(|limit| *limit > 0),
+        file,
+        template,
+        variables,
+    }))
+}
+
+/// The template and where it stands: the file is stronger than the tokenizer's configuration.
+fn template(folder: &ModelFolder, configs: &Configs) -> Result<Option<(String, String)>> {
+    let file = format!("{}chat_template.jinja", configs.transformer);
+    if let Some(bytes) = folder.read(&file)? {
+        let text = String::from_utf8(bytes)
+            .map_err(|source| Error::invalid_model_because(format!("{file} is not text in UTF-8"), source))?;
+        return Ok(Some((file, text)));
+    }
+    let key = "chat_template";
+    let place = format!("{}: \"{key}\"", configs.tokenizer.file);
+    let text = match configs.tokenizer.get(key) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) => text,
+        Some(Value::Array(named)) => {
+            let default = named.iter().find(|one| one.get("name").and_then(Value::as_str) == Some("default"));
+            let text = default.and_then(|one| one.get("template")).and_then(Value::as_str);
+            text.ok_or_else(|| configs.tokenizer.wrong(key, "templates of which one is called \"default\""))?
+        }
+        Some(_) => return Err(configs.tokenizer.wrong(key, "a string or a list of named templates")),
+    };
+    Ok(Some((place, text.to_owned())))
+}
+
+fn in_parts(configs: &Configs, message: Option<&Object>, template: &str) -> Result<bool> {
+    match message.map(|message| message.text("format")).transpose()?.flatten() {
+        Some("flat") => Ok(false),
+        Some("structured") => Ok(true),
+        _ if FLAT_FAMILIES.contains(&configs.model_type()) => Ok(false),
+        _ => Ok(OF_PARTS.iter().any(|mark| template.contains(mark))),
+    }
+}
+
+fn unsupported(object: &Object, key: &str, value: &Value) -> Error {
+    Error::ModelUnsupported(format!(
+        "{}: \"{key}\" of \"processing_kwargs.chat_template\" is {value}, which is not supported",
+        object.file
+    ))
+}
