@@ -67,7 +67,7 @@ const sentenceBert = (content) => (folder) => writeFileSync(path.join(folder, 's
 
 function chatTemplate(folder) {
   rmSync(path.join(folder, 'modules.json'))
-  writeFileSync(path.join(folder, 'chat_template.jinja'), '{{ messages }}')
+  writeFileSync(path.join(folder, 'chat_template.jinja'), '{% for message in messages %}')
 }
 
 /** What is done to a copy of a model, and the codes it may end in. */
@@ -87,8 +87,8 @@ const damages = [
   ['a module that is code of the repository', (folder) => module(folder, 'custom_st.Normalize'), ['ERR_MODEL_UNSUPPORTED'], /custom_st/],
   ['a tokenizer elsewhere', sentenceBert({ tokenizer_name_or_path: '../other' }), ['ERR_MODEL_UNSUPPORTED'], /tokenizer_name_or_path/],
   ['a module outside the folder', (folder) => module(folder, 'sentence_transformers.models.Dense', '../../elsewhere'), ['ERR_MODEL_INVALID', 'ERR_MODEL_UNSUPPORTED', 'ERR_FILE_NOT_FOUND'], /\S/],
-  ['a chat template and no modules.json', chatTemplate, ['ERR_MODEL_UNSUPPORTED'], /chat_template/],
-  ['texts that go into a chat template', sentenceBert({ modality_config: { text: plain, message: { ...plain, format: 'flat' } } }), ['ERR_MODEL_UNSUPPORTED'], /sentence_bert_config\.json.*message/],
+  ['a chat template that is no Jinja', chatTemplate, ['ERR_MODEL_INVALID'], /chat_template/],
+  ['texts that go into a chat template that is not there', sentenceBert({ modality_config: { text: plain, message: { ...plain, format: 'flat' } } }), ['ERR_FILE_NOT_FOUND'], /modality_config\.message/],
   ['texts that go another way', sentenceBert({ modality_config: { text: { ...plain, method: 'get_text_features' } } }), ['ERR_MODEL_UNSUPPORTED'], /get_text_features/],
   ['an output that is not read', sentenceBert({ modality_config: { text: { ...plain, method_output_name: ['hidden_states', -2] } } }), ['ERR_MODEL_UNSUPPORTED'], /hidden_states/],
   ['no special tokens', sentenceBert({ processing_kwargs: { text: { add_special_tokens: false } } }), ['ERR_MODEL_UNSUPPORTED'], /add_special_tokens/],

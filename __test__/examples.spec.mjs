@@ -13,7 +13,10 @@ const folder = path.join(root, 'examples')
 const promised = {
   'demo.mjs': [/passages\/s/, /1\. /, /reranked/i],
   'embed.mjs': [/384/, /0\.\d+/],
+  'hybrid.mjs': [/sacks[^]*The Panthers defense/],
+  'redact.mjs': [/\[(PER|LOC|ORG)\]/],
   'rerank.mjs': [/registered inhabitants/],
+  'route.mjs': [/billing +I was charged/, /delivery +When/, /technical +The app/],
   'search.mjs': [/photosynthesis/],
 }
 

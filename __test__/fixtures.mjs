@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 
 const repositories = new Map(
-  ['zoo', 'extra'].flatMap((group) => {
+  ['zoo', 'extra', 'beyond'].flatMap((group) => {
     const folder = path.join(root, 'tests', 'fixtures', group)
     const names = readdirSync(folder).filter((name) => existsSync(path.join(folder, name, 'golden.json')))
     return names.map((name) => [`${group}/${name}`, path.join(folder, name)])

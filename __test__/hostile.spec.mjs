@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Embedder, Reranker, VecrankError, cosineSimilarity, dot, embed, rerank, topK } from 'vecrank'
+import { Bm25, Embedder, Reranker, SparseMatrix, VecrankError, chunk, cosineSimilarity, dot, embed, fuse, maxSim, rerank, topK } from 'vecrank'
 import { assertNear, seeded, tiny } from './fixtures.mjs'
 
 const ROUNDS = 50_000
@@ -85,7 +85,7 @@ const odd = {
 const names = Object.keys(odd)
 
 const texts = ['', ' ', 'text', 'a\0b', '\ud800', '\udc00\ud800', '\ufffe\uffff', '\u202etxet', '👩‍👩‍👧‍👦', 'é'.normalize('NFD'), '[SEP]', '[PAD] [MASK]', '__proto__', '\u0085\u2028', 'ﷺ', '0'.repeat(500)]
-const options = ['prompt', 'promptText', 'normalize', 'pooling', 'dimensions', 'output', 'ranges', 'truncation', 'maxLength', 'signal', 'onProgress', 'topK', 'returnDocuments', 'activation', 'timeoutMs', 'model', 'load', 'dtype', 'threads', '__proto__']
+const options = ['prompt', 'promptText', 'normalize', 'pooling', 'dimensions', 'output', 'ranges', 'truncation', 'maxLength', 'signal', 'onProgress', 'topK', 'returnDocuments', 'activation', 'timeoutMs', 'model', 'load', 'dtype', 'threads', '__proto__', 'indices', 'values', 'data', 'rows', 'index', 'k', 'weights', 'k1', 'b', 'tokenize', 'maxTokens', 'overlap']
 
 const targets = {
   embed: (a, b) => embedder.embed(a, b),
@@ -101,6 +101,17 @@ const targets = {
   cosineSimilarity: async (a, b) => cosineSimilarity(a, b),
   dot: async (a, b) => dot(a, b),
   topK: async (a, b, c) => topK(a, b, c),
+  'topK of sparse vectors': async (a, b) => topK({ indices: Uint32Array.of(1), values: Float32Array.of(1) }, a, b),
+  SparseMatrix: async (a) => new SparseMatrix(a),
+  maxSim: async (a, b) => maxSim(a, b),
+  'maxSim with a query': async (a) => maxSim({ data: Float32Array.of(1), rows: 1, dimensions: 1 }, a),
+  fuse: async (a, b) => fuse(a, b),
+  'Bm25.fit': async (a, b) => Bm25.fit(a, b),
+  'Bm25.fit with tokens': async (a) => Bm25.fit(['text'], { tokenize: () => a }),
+  'Bm25.fromJSON': async (a, b) => Bm25.fromJSON(a, b),
+  ...Object.fromEntries(['terms', 'frequencies', 'tokens'].map((name) => [`Bm25.fromJSON, ${name}`, async (a) => Bm25.fromJSON({ ...Bm25.fit(['a b']).toJSON(), [name]: a })])),
+  encodeQuery: async (a) => Bm25.fit(['text']).encodeQuery(a),
+  chunk: (a, b) => chunk(a, b ?? { model: embedder }),
   constructor: async (a, b) => new Embedder(a, b),
 }
 

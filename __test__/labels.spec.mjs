@@ -49,7 +49,7 @@ test('the models of these tests are held by golden scores', () => {
 })
 
 test('a network of three labels that config.json does not count is a classifier', async (t) => {
-  await assert.rejects(new Reranker(declaring(t, 3, {})).load(), failure('ERR_MODEL_UNSUPPORTED', /onnx\/model\.onnx \(config\.json declares no number\): the model has 3 labels.*classifier/))
+  await assert.rejects(new Reranker(declaring(t, 3, {})).load(), failure('ERR_MODEL_UNSUPPORTED', /onnx\/model\.onnx \(config\.json declares no number\): the model has 3 labels.*`Classifier`/))
 })
 
 for (const [key, declared] of [['num_labels', { num_labels: 3 }], ['id2label', { id2label: names(3) }]]) {

@@ -12,7 +12,7 @@ import { failure, root } from './fixtures.mjs'
 
 const run = promisify(execFile)
 const require = createRequire(import.meta.url)
-const NAMES = ['Embedder', 'Reranker', 'VecrankError', 'cosineSimilarity', 'dispose', 'dot', 'embed', 'hardware', 'pipeline', 'rerank', 'topK']
+const NAMES = ['Bm25', 'Classifier', 'Embedder', 'LateEmbedder', 'Reranker', 'SparseEmbedder', 'SparseMatrix', 'TokenClassifier', 'VecrankError', 'chunk', 'cosineSimilarity', 'dispose', 'dot', 'embed', 'fuse', 'hardware', 'maxSim', 'pipeline', 'rerank', 'topK']
 
 test('import and require give the same things', () => {
   const required = require('vecrank')
@@ -53,6 +53,7 @@ test('a second copy of the package (hot reload) uses the same instances', async 
     assert.notEqual(copy.embed, imported.embed)
     assert.equal((await copy.embed('a', { model })).length, 384)
     assert.equal((await copy.embed('a', { model: before[0] })).length > 0, true)
+    for (const either of [model, before[0]]) assert.equal((await copy.chunk('a', { model: either })).length, 1)
     assert.deepEqual([...instances.values()], before)
   } finally {
     for (const [file, module] of kept) require.cache[file] = module
@@ -96,10 +97,11 @@ test('where native code cannot run, the same names are there and say so', async 
   const { exports } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
   for (const condition of ['edge-light', 'workerd', 'browser']) assert.equal(exports['.'][condition], './lib/elsewhere.js')
   const refuses = (error) => error instanceof elsewhere.VecrankError && error.code === 'ERR_RUNTIME' && /runtime = 'nodejs'/.test(error.message)
-  for (const name of ['embed', 'rerank']) await assert.rejects(elsewhere[name]('a', []), refuses)
-  for (const name of ['Embedder', 'Reranker']) {
+  for (const name of ['chunk', 'embed', 'rerank']) await assert.rejects(elsewhere[name]('a', []), refuses)
+  for (const name of ['Embedder', 'LateEmbedder', 'Reranker']) {
     assert.throws(() => new elsewhere[name](), refuses)
     await assert.rejects(elsewhere[name].load(), refuses)
   }
-  for (const name of ['topK', 'dot', 'cosineSimilarity']) assert.throws(() => elsewhere[name](), refuses)
+  for (const name of ['fit', 'fromJSON']) assert.throws(() => elsewhere.Bm25[name](), refuses)
+  for (const name of ['topK', 'dot', 'cosineSimilarity', 'maxSim', 'fuse']) assert.throws(() => elsewhere[name](), refuses)
 })

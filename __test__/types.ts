@@ -3,6 +3,8 @@
 import {
   Embedder,
   Reranker,
+  SparseEmbedder,
+  TokenClassifier,
   VecrankError,
   cosineSimilarity,
   dispose,
@@ -18,10 +20,13 @@ import {
   type Device,
   type ErrorCode,
   type Hardware,
+  type LabelSpan,
   type ModelInfo,
   type ModelOptions,
   type ProviderPlugin,
   type RankedDocument,
+  type SparseVector,
+  type TokenWeight,
   type Vector,
 } from 'vecrank'
 
@@ -135,8 +140,9 @@ async function reranker(pairs: readonly (readonly [string, string])[]) {
   await model.rerank('query', [{ title: 'a' }])
   // @ts-expect-error: a pair has two texts
   await model.score([['a']])
-  // @ts-expect-error: not in this version
   await model.rerank('query', ['a'], { overflow: 'chunk' })
+  // @ts-expect-error: not in this version
+  await model.rerank('query', ['a'], { timeoutMs: 1 })
 }
 
 async function functions(model: Embedder, ranker: Reranker) {
@@ -200,6 +206,46 @@ async function devices(chosen: Device, plugins: readonly ProviderPlugin[]) {
   await hardware({})
 }
 
+async function spans(frozen: readonly string[]) {
+  // @ts-expect-error: of this kind there is no default model
+  new TokenClassifier()
+  // @ts-expect-error: nothing is cut
+  new TokenClassifier('./model', { truncation: 'left' })
+  const model = await TokenClassifier.load('./model', { maxLength: 128 })
+  same<typeof model, TokenClassifier>()
+  const one = await model.classify('text', { aggregation: 'average', ignore: ['O', 'MISC'], signal: AbortSignal.timeout(1) })
+  same<typeof one, LabelSpan[]>()
+  const many = await model.classify(frozen, { aggregation: 'none', ignore: [] })
+  same<typeof many, LabelSpan[][]>()
+  // @ts-expect-error: not an aggregation
+  await model.classify('text', { aggregation: 'mean' })
+  // @ts-expect-error: pairs are for Classifier
+  await model.classify({ text: 'a', pair: 'b' })
+}
+
+async function sparse(either: string | string[], frozen: readonly string[]) {
+  // @ts-expect-error: of this kind there is no default model
+  new SparseEmbedder()
+  // @ts-expect-error: the model's files say how it pools
+  new SparseEmbedder('./model', { pooling: 'max' })
+  const model = await SparseEmbedder.load('./model', { dtype: 'q8', prompts: { query: 'q: ' } })
+  same<typeof model, SparseEmbedder>()
+  const one = await model.embedQuery('text', { maxActive: 100, promptText: 'q: ', signal: AbortSignal.timeout(1) })
+  same<typeof one, SparseVector>()
+  const many = await model.embedDocument(frozen)
+  same<typeof many, SparseVector[]>()
+  const mixed = await model.embed(either)
+  same<typeof mixed, SparseVector | SparseVector[]>()
+  const decoded = model.decode(one)
+  same<typeof decoded, TokenWeight[]>()
+  same<number, ReturnType<typeof dot>>()
+  dot(one, many[0]!)
+  const { sparse: ways } = await model.info()
+  if (ways?.embedQuery != null) same<typeof ways.embedQuery.pooling, 'max' | 'sum' | null>()
+  // @ts-expect-error: the reference's name
+  await model.embed('text', { max_active_dims: 1 })
+}
+
 function errors(error: unknown) {
   if (!(error instanceof VecrankError)) return
   error satisfies Error
@@ -208,4 +254,4 @@ function errors(error: unknown) {
   if (error.code === 'ERR_NOTHING') return
 }
 
-export { devices, embedder, errors, functions, reranker }
+export { devices, embedder, errors, functions, reranker, spans, sparse }

@@ -25,16 +25,47 @@ class Unavailable {
   }
 }
 
+class Classifier extends Unavailable {}
 class Embedder extends Unavailable {}
+class LateEmbedder extends Unavailable {}
 class Reranker extends Unavailable {}
+class SparseEmbedder extends Unavailable {}
+class TokenClassifier extends Unavailable {}
+
+class Bm25 {
+  constructor() {
+    refuse()
+  }
+
+  static fit() {
+    refuse()
+  }
+
+  static fromJSON() {
+    refuse()
+  }
+}
+
+class SparseMatrix {
+  constructor() {
+    refuse()
+  }
+}
 
 async function refuseLater() {
   refuse()
 }
 
+exports.Bm25 = Bm25
+exports.Classifier = Classifier
 exports.Embedder = Embedder
+exports.LateEmbedder = LateEmbedder
 exports.Reranker = Reranker
+exports.SparseEmbedder = SparseEmbedder
+exports.SparseMatrix = SparseMatrix
+exports.TokenClassifier = TokenClassifier
 exports.VecrankError = VecrankError
+exports.chunk = refuseLater
 exports.embed = refuseLater
 exports.rerank = refuseLater
 exports.dispose = refuseLater
@@ -42,4 +73,6 @@ exports.pipeline = refuseLater
 exports.hardware = refuseLater
 exports.cosineSimilarity = refuse
 exports.dot = refuse
+exports.fuse = refuse
+exports.maxSim = refuse
 exports.topK = refuse

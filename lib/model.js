@@ -1,15 +1,15 @@
 'use strict'
 
 /**
- * What Embedder and Reranker share: a handle on a model that is loaded once, on first need, and can be given back. The session behind it
+ * What the classes of models share: a handle on a model that is loaded once, on first need, and can be given back. The session behind it
  * belongs to the process: equal handles share it, and it goes with the last of them.
  */
 
 const { addon } = require('./addon.js')
-const { loadOptions } = require('./arguments.js')
 const { underSignal } = require('./call.js')
-const { VecrankError, expected, unwrap } = require('./errors.js')
+const { VecrankError, argumentError, expected, unwrap } = require('./errors.js')
 const { hubModel } = require('./hub.js')
+const { loadOptions } = require('./options.js')
 const { whileReporting } = require('./progress.js')
 const { isObject } = require('./shape.js')
 const { identify, resolve } = require('./source.js')
@@ -24,6 +24,8 @@ const STALE = Symbol.for('vecrank.stale')
 
 /** The open native model of a handle, for the files of this package only. */
 let opened
+/** The native model of a handle that is loaded, for what answers at once. */
+let loadedOf
 /** Tells a function about the downloads of a handle. */
 let listening
 /** The checked options of a handle. */
@@ -62,7 +64,7 @@ class Model {
   }
 
   async info() {
-    return JSON.parse((await opened(this)).info())
+    return infoOf(this, await opened(this))
   }
 
   /** Ends this handle. Calls in flight still settle: with their result or with `ERR_DISPOSED`. */
@@ -129,7 +131,7 @@ class Model {
 
     assertUsable = (handle) => {
       // A method taken off its instance, or called through a proxy, has no model to work with.
-      if (!isObject(handle) || !(#options in handle)) throw expected('an instance of Embedder or Reranker', 'this', handle)
+      if (!isObject(handle) || !(#options in handle)) throw expected('an instance of a class of models', 'this', handle)
       if (!handle.#isDisposed) return
       throw new VecrankError('ERR_DISPOSED', `This ${handle.constructor.name} has been disposed of. Make a new one; the model's session may still be there.`)
     }
@@ -157,6 +159,12 @@ class Model {
       } finally {
         forget?.()
       }
+    }
+
+    loadedOf = (handle, method) => {
+      const native = handle.#flight?.native
+      if (native !== undefined) return native
+      throw argumentError(`Expected a model that is loaded for \`${method}\`, which answers at once: \`await model.load()\` before it.`)
     }
 
     listening = (handle, listener) => {
@@ -201,4 +209,11 @@ function warnOfAssumptions(info) {
   )
 }
 
-module.exports = { KIND, LISTEN, Model, REUSABLE, STALE, assertUsable, opened, optionsOf }
+/** What the open native model of a handle says of itself, unless the handle was disposed of meanwhile. */
+function infoOf(handle, native) {
+  const info = native.info()
+  if (info === '') assertUsable(handle)
+  return JSON.parse(info)
+}
+
+module.exports = { KIND, LISTEN, Model, REUSABLE, STALE, assertUsable, infoOf, loadedOf, opened, optionsOf }

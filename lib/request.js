@@ -18,6 +18,7 @@ const WHOLE = 0xffffffff
 const GROWTH = 4
 const PART_UNITS = 1024 * 1024
 const VECTORS = { Float32Array, Int8Array, Uint8Array }
+const NONE = new Uint8Array(0)
 
 /** Texts that are handed over in parts, each as far as the addon asks. */
 class Parts {
@@ -105,17 +106,20 @@ async function untilEnough(units, request, resume) {
   return reply
 }
 
-/** One chunk of embeddings. */
+/** One chunk of embeddings. Its `data` is native memory: `owned` makes it the caller's. */
 async function embedChunk(model, texts, request, units, call) {
   const parts = new Parts(texts)
   const first = parts.next(units)
   const asked = model.embed({ ...request, texts: first.parts, cut: first.cut }, call.ticket)
-  const reply = await untilEnough(units, asked, (short, size) => {
+  return untilEnough(units, asked, (short, size) => {
     const more = parts.next(size, short.texts)
-    return short.resumeEmbed(more.parts, more.cut)
+    return short.resume([], NONE, more.parts, more.cut)
   })
-  reply.data = owned(reply.data)
-  return reply
+}
+
+/** An empty array of `length` values, of the type of `data`, in JavaScript's own memory and of the caller's realm. */
+function emptyLike(data, length) {
+  return new VECTORS[data[Symbol.toStringTag]](length)
 }
 
 /**
@@ -135,12 +139,50 @@ async function scoreChunk(model, queries, documents, request, units, call) {
   const asked = model.score({ ...request, queries: q.parts, queriesCut: q.cut, documents: d.parts, documentsCut: d.cut }, call.ticket)
   return untilEnough(units, asked, (short, size) => {
     const [moreQ, moreD] = [query.next(size, short.queries), document.next(size, short.texts)]
-    return short.resumeScore(moreQ.parts, moreQ.cut, moreD.parts, moreD.cut)
+    return short.resume(moreQ.parts, moreQ.cut, moreD.parts, moreD.cut)
+  })
+}
+
+/** One chunk of what has a row of its own for each text, or for each pair: the answer of the model's method `ask`. */
+async function raggedChunk(model, ask, texts, pairs, request, units, call) {
+  const first = new Parts(texts)
+  const second = new Parts(pairs ?? [])
+  const [f, s] = [first.next(units), second.next(units)]
+  const asked = model[ask]({ ...request, texts: f.parts, cut: f.cut, ...(pairs && { pairs: s.parts, pairsCut: s.cut }) }, call.ticket)
+  return untilEnough(units, asked, (short, size) => {
+    if (pairs === undefined) {
+      const more = first.next(size, short.texts)
+      return short.resume([], NONE, more.parts, more.cut)
+    }
+    const [moreF, moreS] = [first.next(size, short.queries), second.next(size, short.texts)]
+    return short.resume(moreF.parts, moreF.cut, moreS.parts, moreS.cut)
   })
 }
 
 /**
- * Embeds all texts and gives each chunk's reply to `collect(reply, from)`; chunks may arrive out of order.
+ * Asks the model's method `ask` for all texts, or pairs, of the caller's `list` (`{name, first}`: what he knows it as, and where in it they begin;
+ * without `first` it is one text alone). Gives each row to `collect(row, index)`: `{values, indices, truncated}`, where `indices`
+ * is empty if the values' places say what they belong to. Rows may arrive out of order.
+ */
+async function raggedAll(model, ask, { list, texts, pairs }, request, call, collect) {
+  const units = unitsOf(model, request)
+  await inLanes(chunksOf(texts, units), call, async ({ from, to }) => {
+    const rows = { list: list.name, first: list.first === undefined ? undefined : list.first + from }
+    const reply = await raggedChunk(model, ask, texts.slice(from, to), pairs?.slice(from, to), { ...request, rows }, units, call)
+    if (call.stopped) return
+    let start = 0
+    reply.lengths.forEach((length, row) => {
+      const end = start + length
+      // Copies in JavaScript's own memory, as for embeddings.
+      const part = (array) => (array.length === 0 ? new array.constructor(0) : array.slice(start, end))
+      collect({ values: part(reply.values), indices: part(reply.indices), truncated: reply.truncated[row] === 1 }, from + row)
+      start = end
+    })
+  })
+}
+
+/**
+ * Embeds all texts and gives each chunk's reply, with `data` in native memory, to `collect(reply, from)`; chunks may arrive out of order.
  * `onProgress` is called after `collect`; what it throws ends the call.
  */
 async function embedAll(model, texts, options, call, collect) {
@@ -173,6 +215,24 @@ async function scoreAll(model, list, queries, documents, request, call) {
   return { scores, truncated }
 }
 
+/**
+ * The spans of all texts of the caller's `list` (`{name, isList}`), each of which is read to its end. Gives those of each text to `collect(spans, index)`:
+ * `{labels, scores, starts, ends}`. Texts may arrive out of order.
+ */
+async function spansAll(model, list, texts, request, call, collect) {
+  await inLanes(chunksOf(texts, WHOLE), call, async ({ from, to }) => {
+    const rows = { list: list.name, first: list.isList ? from : undefined }
+    const reply = unwrap(await model.classifyTokens({ ...request, texts: texts.slice(from, to), rows }, call.ticket))
+    let start = 0
+    for (let text = from; text < to && !call.stopped; text++) {
+      const end = start + reply.lengths[text - from]
+      const part = (array) => array.subarray(start, end)
+      await collect({ labels: part(reply.labels), scores: part(reply.scores), starts: part(reply.starts), ends: part(reply.ends) }, text)
+      start = end
+    }
+  })
+}
+
 /** Token counts of all texts; every text is read to its end. */
 async function countAll(model, texts, call) {
   const counts = new Uint32Array(texts.length)
@@ -182,4 +242,4 @@ async function countAll(model, texts, call) {
   return counts
 }
 
-module.exports = { countAll, embedAll, embedChunk, scoreAll, unitsOf }
+module.exports = { countAll, embedAll, embedChunk, emptyLike, owned, raggedAll, scoreAll, spansAll, unitsOf }

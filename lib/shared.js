@@ -6,10 +6,10 @@
  */
 
 const { createHash } = require('node:crypto')
-const check = require('./arguments.js')
 const { underSignal } = require('./call.js')
 const { expected } = require('./errors.js')
 const { KIND, LISTEN, REUSABLE, STALE } = require('./model.js')
+const { loadOptions } = require('./options.js')
 const { isArray, isObject } = require('./shape.js')
 const { identify } = require('./source.js')
 
@@ -25,7 +25,7 @@ async function withShared(Class, options, use) {
     if (load !== undefined) throw expected(`nothing (\`options.model\` is an instance of ${Class.name} already)`, 'options.load', load)
     return use(model, rest)
   }
-  const { signal, onDownload, ...plan } = check.loadOptions(kind, load, 'options.load')
+  const { signal, onDownload, ...plan } = loadOptions(kind, load, 'options.load')
   const instances = registry()
   const key = JSON.stringify([kind, identify(kind, model), plan.token === undefined ? plan : { ...plan, token: digest(plan.token) }])
   let instance = instances.get(key)

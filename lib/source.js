@@ -28,6 +28,8 @@ const WHAT = 'a folder (such as "./model"), a file: URL, the name of an installe
  * @returns {{ source: 'folder' | 'package' | 'hub', model: string, path?: string, isDefault?: boolean, variable?: string }}
  */
 function identify(kind, given) {
+  // Of the other kinds there is no model that suits most.
+  if (given === undefined && DEFAULTS[kind] === undefined) throw expected(WHAT, 'model', given)
   const chosen = given === undefined ? process.env[DEFAULTS[kind].variable] || undefined : given
   if (chosen === undefined) return { source: 'package', model: DEFAULTS[kind].package, isDefault: true }
   const where = given === undefined ? DEFAULTS[kind].variable : 'model'

@@ -11,7 +11,7 @@ const { bounded } = require('./arguments.js')
 const { Call } = require('./call.js')
 const { expected } = require('./errors.js')
 const { opened, optionsOf } = require('./model.js')
-const { embedChunk, unitsOf } = require('./request.js')
+const { embedChunk, owned, unitsOf } = require('./request.js')
 const { isObjectOrFunction } = require('./shape.js')
 
 const CHUNK_TEXTS = 64
@@ -135,7 +135,7 @@ async function* embedStream(handle, given, { request, signal }) {
       const reply = await call.wait(flying.shift().reply)
       const width = reply.data.length / reply.rows
       for (let row = 0; row < reply.rows; row++) {
-        yield { index: index++, embedding: reply.data.slice(row * width, (row + 1) * width) }
+        yield { index: index++, embedding: owned(reply.data.subarray(row * width, (row + 1) * width)) }
         // The consumer may have taken its time.
         call.throwIfAborted()
       }

@@ -14,12 +14,13 @@ export const soak = process.env.VECRANK_SOAK === '1'
  * Installs it; gone when `t` ends. Installing takes seconds, so a spec file has one for all of its tests: `t` is `{ after }` of node:test.
  *
  * @param {{ after: Function }} t
- * @param {{ programs?: string[], files?: Record<string, string> }} content names of files in hosted/, and texts by name
+ * @param {{ programs?: string[], files?: Record<string, string>, packages?: string[] }} content names of files in hosted/, texts by name, and what is
+ *   installed besides
  */
-export async function application(t, { programs = [], files = {} } = {}) {
+export async function application(t, { programs = [], files = {}, packages = [] } = {}) {
   const hosted = programs.map((name) => [name, readFileSync(join(root, '__test__', 'e2e', 'hosted', name), 'utf8')])
   const scratch = project(t, { files: { ...Object.fromEntries(hosted), ...files } })
-  await npmInstall(scratch, await registry(t), ['vecrank', ...MODELS])
+  await npmInstall(scratch, await registry(t), ['vecrank', ...MODELS, ...packages])
   /** Runs a program that may look for nothing on the Hub. It must end by itself, with 0. */
   const run = (path, args, { env = {}, ...options } = {}) => scratch.run(path, args, { env: { ...OFFLINE, ...env }, ...options })
   return {

@@ -6,11 +6,18 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { root } from '../fixtures.mjs'
-import { ESM, assertAnswer } from '../pack/smoke.mjs'
+import { ESM, MODELS, QUERY, assertAnswer, assertVector } from '../pack/smoke.mjs'
 import { answer, application } from './application.mjs'
 import { program } from './programs.mjs'
 
-const app = await application({ after }, { files: { 'esm.mjs': ESM } })
+/** A program that knows Transformers.js. */
+const BY_NAME = `import { pipeline } from '@huggingface/transformers'
+;(async () => {
+  const extract = await pipeline('feature-extraction', '${MODELS[0]}', { dtype: 'q8' })
+  console.log(JSON.stringify((await extract('${QUERY}', { pooling: 'mean', normalize: true })).tolist()[0]))
+})()`
+const adapter = '@huggingface/transformers@npm:vecrank-transformers'
+const app = await application({ after }, { files: { 'esm.mjs': ESM, 'by-name.mjs': BY_NAME }, packages: [adapter] })
 const reference = await app.node(['esm.mjs'])
 assertAnswer(reference)
 const expected = answer(reference)
@@ -22,33 +29,33 @@ const ENDINGS = { esm: 'mjs', cjs: 'cjs' }
 let bundles = 0
 
 /**
- * Bundles esm.mjs and gives the bundle's path. `settings` are words of esbuild's command line, or what is written into a configuration.
+ * Bundles a program and gives the bundle's path. `settings` are words of esbuild's command line, or what is written into a configuration.
  *
  * @param {'esbuild' | 'rollup' | 'vite'} bundler
  * @param {'esm' | 'cjs'} format
  */
-async function bundle(bundler, format, settings) {
+async function bundle(bundler, format, settings, entry = 'esm.mjs') {
   const folder = `dist-${++bundles}`
   const name = `app.${ENDINGS[format]}`
   const run = (args) => app.node([programs[bundler].path, ...args], { env: { NO_COLOR: '1' } })
   const config = join(app.folder, `${bundler}-${bundles}.config.mjs`)
   if (bundler === 'esbuild' && typeof settings === 'string') {
-    const common = `entryPoints: ['esm.mjs'], bundle: true, platform: 'node', format: '${format}', outfile: '${folder}/${name}'`
+    const common = `entryPoints: ['${entry}'], bundle: true, platform: 'node', format: '${format}', outfile: '${folder}/${name}'`
     const esbuild = JSON.stringify(join(root, 'e2e/node_modules/esbuild/lib/main.js'))
     writeFileSync(config, `import esbuild from ${esbuild}\nawait esbuild.build({ ${common}, ${settings} })\n`)
     await app.node([config])
   } else if (bundler === 'esbuild') {
-    await run(['esm.mjs', '--bundle', '--platform=node', `--format=${format}`, `--outfile=${folder}/${name}`, ...settings])
+    await run([entry, '--bundle', '--platform=node', `--format=${format}`, `--outfile=${folder}/${name}`, ...settings])
   } else if (bundler === 'rollup') {
     const plugins = ['node-resolve', 'commonjs', 'json'].map((each) => join(root, 'e2e/node_modules/@rollup', `plugin-${each}`, 'dist/es/index.js'))
     const imports = plugins.map((file, index) => `import plugin${index} from ${JSON.stringify(file)}\n`).join('')
     const output = `{ file: '${folder}/${name}', format: '${format}' }`
-    writeFileSync(config, `${imports}export default { input: 'esm.mjs', output: ${output}, plugins: [plugin0(), plugin1(), plugin2()], ${settings} }\n`)
+    writeFileSync(config, `${imports}export default { input: '${entry}', output: ${output}, plugins: [plugin0(), plugin1(), plugin2()], ${settings} }\n`)
     await run(['--config', config])
   } else {
     const output = `{ format: '${format}', entryFileNames: '${name}' }`
     writeFileSync(config, `export default { build: { outDir: '${folder}', rollupOptions: { output: ${output} } }, ${settings} }\n`)
-    await run(['build', '--ssr', 'esm.mjs', '--config', config])
+    await run(['build', '--ssr', entry, '--config', config])
   }
   return join(app.folder, folder, name)
 }
@@ -109,6 +116,31 @@ test('rollup without plugins finds no packages: it warns, leaves vecrank outside
   const { stderr } = await app.node([programs.rollup.path, 'esm.mjs', '--format=es', '--file=plain/app.mjs'], { env: { NO_COLOR: '1' } })
   assert.match(stderr, /Unresolved dependencies[^]*vecrank/)
   assert.deepEqual(answer(await app.node(['plain/app.mjs'])), expected)
+})
+
+/** Settings that keep vecrank outside and take what stands for Transformers.js in. */
+const BESIDE = {
+  esbuild: ['--external:vecrank'],
+  rollup: 'external: [/^vecrank(\\/|$)/]',
+  vite: "ssr: { noExternal: true, external: ['vecrank'] }",
+}
+for (const [bundler, settings] of Object.entries(BESIDE)) {
+  for (const format of ['esm', 'cjs']) {
+    test(`${bundler}, ${format}: a program that imports @huggingface/transformers by name`, { skip: programs[bundler].skip }, async () => {
+      const path = await bundle(bundler, format, settings, 'by-name.mjs')
+      const source = readFileSync(path, 'utf8')
+      assert.match(source, /(from |require\()["']vecrank\/transformers["']/)
+      assert.doesNotMatch(source, /(from |require\()["']@huggingface/)
+      assertVector(answer(await app.node([path])))
+    })
+  }
+}
+
+test('esbuild for a browser: the program is bundled and says where it can run', { skip: programs.esbuild.skip }, async () => {
+  const path = await bundle('esbuild', 'esm', ['--platform=browser'], 'by-name.mjs')
+  const { code, stderr } = await app.failure(process.execPath, [path])
+  assert.equal(code, 1)
+  assert.match(stderr, /VecrankError.*pipeline\(\).*needs Node[^]*ERR_RUNTIME/)
 })
 
 /** A bundle that holds vecrank ends with its error, which names the reason and each bundler's setting. */

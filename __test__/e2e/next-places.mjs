@@ -1,5 +1,7 @@
-// Places in a Next.js application that the example does not use: one where vecrank works as well, and those where it cannot, each of which
-// shows the error that it gets.
+// Places in a Next.js application that the example does not use: those where vecrank works as well, also under the name of Transformers.js, and those
+// where it cannot, each of which shows the error that it gets.
+
+import { MODELS, QUERY } from '../pack/smoke.mjs'
 
 const told = `({ name, code, message }: { name: string; code: string; message: string }) => ({ name, code, message })`
 
@@ -15,6 +17,23 @@ export const places = {
     }
     export default async function Page() {
       return <form action={ask}><button>{(await embed('text')).length} values</button></form>
+    }
+  `,
+  'app/api/by-name/route.ts': `
+    import { pipeline } from '@huggingface/transformers'
+    export const dynamic = 'force-dynamic'
+    const loading = pipeline('feature-extraction', '${MODELS[0]}', { dtype: 'q8' })
+    export async function GET() {
+      const extract = await loading
+      const output = await extract('${QUERY}', { pooling: 'mean', normalize: true })
+      return Response.json(output.tolist())
+    }
+  `,
+  'app/api/by-name-edge/route.ts': `
+    import { pipeline } from '@huggingface/transformers'
+    export const runtime = 'edge'
+    export async function GET() {
+      return Response.json(await pipeline('feature-extraction', 'a/model').catch(${told}))
     }
   `,
   'app/api/edge/route.ts': `

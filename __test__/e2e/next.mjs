@@ -26,13 +26,16 @@ export function skipped() {
   return 'next is not installed, so it is NOT tested. Run: npm ci --prefix e2e --ignore-scripts'
 }
 
+/** What is installed: vecrank, its models, and vecrank under the name of Transformers.js, for one of the places. */
+const PACKAGES = ['vecrank', ...MODELS, '@huggingface/transformers@npm:vecrank-transformers']
+
 /** Installers of our packages. pnpm shows every package what it declares and nothing else. */
 const INSTALL = {
-  npm: (app, served) => npmInstall(app, served, ['vecrank', ...MODELS]),
+  npm: (app, served) => npmInstall(app, served, PACKAGES),
   pnpm(app, served) {
     const { program, args } = thirdParty('pnpm')
     const env = { ...OFFLINE, pnpm_config_registry: served.url, pnpm_config_hoist: 'false', pnpm_config_auto_install_peers: 'false' }
-    return app.run(program, [...args, 'add', '--ignore-scripts', 'vecrank', ...MODELS], { env })
+    return app.run(program, [...args, 'add', '--ignore-scripts', ...PACKAGES], { env })
   },
 }
 

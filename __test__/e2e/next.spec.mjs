@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { root } from '../fixtures.mjs'
+import { assertVector } from '../pack/smoke.mjs'
 import { answer, soak } from './application.mjs'
 import { openPage, skipped as withoutBrowser } from './browser.mjs'
 import { places } from './next-places.mjs'
@@ -216,6 +217,19 @@ test('in the edge runtime, in middleware and in a client component vecrank says 
   }
   assert.deepEqual(errors, [])
 })
+
+test('vecrank under the name of Transformers.js: a route has its vectors, the edge runtime its reason', { skip }, async () => {
+  pages ??= await app.start(webpack.folder)
+  const [vector] = await (await fetch(`${pages.url}/api/by-name`)).json()
+  assertVector(vector)
+  const { code, message } = await (await fetch(`${pages.url}/api/by-name-edge`)).json()
+  assert.equal(code, 'ERR_RUNTIME')
+  assert.match(message, /^pipeline\(\).*needs Node.*edge runtime/)
+  // Why next.config needs no line for it.
+  const kept = readFileSync(join(root, 'e2e', 'node_modules', 'next', 'dist', 'lib', 'server-external-packages.jsonc'), 'utf8')
+  assert.match(kept, /^\s*"@huggingface\/transformers",?$/m)
+})
+
 /** What vecrank itself gives, in a program of three lines and no framework. */
 const reference = `
   import { readFileSync } from 'node:fs'

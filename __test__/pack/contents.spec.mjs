@@ -16,6 +16,7 @@ import { tarballs } from './tarballs.mjs'
 const packages = tarballs()
 const own = packages.get('vecrank')
 const native = packages.get(here.package)
+const adapter = packages.get('vecrank-transformers')
 const pin = JSON.parse(readFileSync(path.join(root, 'scripts', 'onnxruntime.json'), 'utf8')).platforms[here.name]
 const text = (tarball, name) => tarball.files.get(name)?.toString('utf8') ?? assert.fail(`${tarball.name} has no ${name}`)
 const digest = (content) => createHash('sha256').update(content).digest('hex')
@@ -31,8 +32,8 @@ const MACHINES = {
   'win32-arm64-msvc': { os: ['win32'], cpu: ['arm64'] },
 }
 
-test('these packages are packed: the root, this platform, the two models, and any adapter', () => {
-  for (const name of ['vecrank', here.package, ...MODELS]) assert.ok(packages.has(name), `there is no tarball of ${name}`)
+test('these packages are packed: the root, this platform, the two models, and the adapter', () => {
+  for (const name of ['vecrank', here.package, ...MODELS, 'vecrank-transformers']) assert.ok(packages.has(name), `there is no tarball of ${name}`)
 })
 
 test('the table of platforms, the loader and the root package know the same seven platforms', () => {
@@ -67,7 +68,7 @@ test(
 )
 
 test('the licences that ask for it travel along: ours, those of ONNX Runtime, those of every crate in the addon', () => {
-  for (const tarball of [own, native]) {
+  for (const tarball of [own, native, adapter]) {
     for (const name of ['LICENSE-MIT', 'LICENSE-APACHE'])
       assert.equal(text(tarball, name), readFileSync(path.join(root, name), 'utf8'), `${tarball.name} ${name}`)
   }
@@ -120,15 +121,20 @@ test('the root package holds the face, its documents and licences, and every fil
       'docs/devices.md',
       'docs/doctor.md',
       'docs/hosts.md',
+      'docs/migrate-from-transformers-js.md',
       'docs/models.md',
       'docs/next.md',
       'docs/runtimes.md',
+      'docs/transformers.md',
       'index.d.ts',
       'index.js',
       'package.json',
+      'transformers.d.ts',
+      'transformers.js',
+      ...readdirSync(path.join(root, 'types')).map((name) => `types/${name}`),
     ].sort(),
   )
-  const entries = ['index.js', 'lib/elsewhere.js', 'bin/vecrank.js', 'package.json']
+  const entries = ['index.js', 'transformers.js', 'lib/elsewhere.js', 'lib/transformers/elsewhere.js', 'bin/vecrank.js', 'package.json']
   const reached = new Set(entries)
   for (const name of reached) {
     if (!files.has(name)) assert.fail(`${name} is required and is not in the package`)
@@ -180,6 +186,15 @@ test('all packages have one version, and no dependency but on each other', () =>
   }
   assert.deepEqual(own.manifest.peerDependencies, Object.fromEntries(MODELS.map((name) => [name, `^${crate}`])))
   assert.deepEqual(own.manifest.peerDependenciesMeta, Object.fromEntries(MODELS.map((name) => [name, { optional: true }])))
+})
+
+test('the adapter is a name for vecrank/transformers, of the root package of its version, and nothing else', () => {
+  const code = ['index.d.mts', 'index.d.ts', 'index.js', 'index.mjs']
+  assert.deepEqual([...adapter.files.keys()].sort(), ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', ...code, 'package.json'])
+  assert.deepEqual(adapter.manifest.dependencies, { vecrank: own.version })
+  // By these very words, which scanners for named imports and bundlers follow.
+  assert.match(text(adapter, 'index.js'), /^module\.exports = require\('vecrank\/transformers'\)$/m)
+  for (const name of code.filter((name) => name !== 'index.js')) assert.match(text(adapter, name), /^export \* from 'vecrank\/transformers'$/m)
 })
 
 test('index.js of platform and models names every file by a literal path, and every file is there', () => {

@@ -22,7 +22,7 @@ for (const name of tarballs().keys()) {
 }
 
 /** What attw sees in a package, which has no problems. */
-async function types(t, name) {
+async function analysisOf(t, name) {
   const args = [tarballs().get(name).path, '--profile', 'strict', '--format', 'json']
   const { stdout } = await project(t).run(attw.program, [...attw.args, ...args])
   const { analysis, problems } = JSON.parse(stdout)
@@ -31,19 +31,21 @@ async function types(t, name) {
 }
 
 test('the types are right for every way in which Node and bundlers resolve vecrank', { skip: attw.skip }, async (t) => {
-  const analysis = await types(t, 'vecrank')
+  const analysis = await analysisOf(t, 'vecrank')
   const resolved = Object.entries(analysis.entrypoints).flatMap(([entry, { resolutions }]) =>
     Object.entries(resolutions).map(([way, { resolution }]) => [entry, way, resolution]),
   )
-  assert.deepEqual([...new Set(resolved.map(([entry]) => entry))].sort(), ['.', './package.json'])
+  assert.deepEqual([...new Set(resolved.map(([entry]) => entry))].sort(), ['.', './package.json', './transformers'])
   for (const way of ['node10', 'node16-cjs', 'node16-esm', 'bundler']) {
-    assert.match(resolved.find((each) => each[0] === '.' && each[1] === way)?.[2].fileName ?? 'nothing', /\/vecrank\/index\.d\.ts$/, way)
+    const file = (name) => resolved.find((each) => each[0] === name && each[1] === way)?.[2].fileName ?? 'nothing'
+    assert.match(file('.'), /\/vecrank\/index\.d\.ts$/, way)
+    assert.match(file('./transformers'), /\/vecrank\/transformers\.d\.ts$/, way)
   }
 })
 
-for (const name of MODELS) {
+for (const name of [...MODELS, 'vecrank-transformers']) {
   test(`the types of ${name} are right`, { skip: attw.skip }, async (t) => {
-    const analysis = await types(t, name)
+    const analysis = await analysisOf(t, name)
     assert.notEqual(analysis.types, false, 'there are no types')
   })
 }

