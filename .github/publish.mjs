@@ -3,7 +3,8 @@
 //   node .github/publish.mjs check FOLDER
 //   node .github/publish.mjs publish FOLDER [arguments of npm publish]
 //
-// The order matters: the root package names all others, so it comes last, and whoever installs it meanwhile finds what it needs.
+// The order matters, so that whoever installs one of them meanwhile finds what it needs: the root package names the platforms and the models and
+// comes after them, and the adapters need the root package and come last.
 // A run that was cut short is run again: a version that the registry has with the same bytes is left alone. With other bytes it is
 // an error, before anything is sent, because half of a release would come from another build than the rest.
 
@@ -37,17 +38,17 @@ function readTarball(file) {
   return { file, integrity, manifest, entries: tar('-tzf', file).split('\n') }
 }
 
-/** Models and adapters: every workspace that is not private. */
-function workspaceNames() {
-  const parents = ['models', 'packages'].map((parent) => join(root, parent)).filter((parent) => existsSync(parent))
-  const paths = parents.flatMap((parent) => readdirSync(parent).map((name) => join(parent, name, 'package.json')))
+/** The workspaces in a folder that are not private. */
+function workspacesIn(parent) {
+  const paths = readdirSync(join(root, parent)).map((name) => join(root, parent, name, 'package.json'))
   const manifests = paths.filter((path) => existsSync(path)).map(readJson)
   return manifests.filter((manifest) => !manifest.private).map((manifest) => manifest.name)
 }
+const adapterNames = workspacesIn('packages')
 
 /** The packages of a release in the order in which they are published. */
 function inOrder(folder) {
-  const names = [...platformNames, ...workspaceNames(), rootName]
+  const names = [...platformNames, ...workspacesIn('models'), rootName, ...adapterNames]
   const files = readdirSync(folder).filter((name) => name.endsWith('.tgz')).sort()
   const packages = files.map((name) => readTarball(resolve(folder, name)))
   const found = packages.map(({ manifest }) => manifest.name)
@@ -65,7 +66,7 @@ function address(repository) {
 
 /** Why one package may not be published, in sentences. */
 function faultsOf({ manifest, entries }, { tag, repository }) {
-  const { name, version, scripts = {}, optionalDependencies = {} } = manifest
+  const { name, version, scripts = {}, dependencies = {}, optionalDependencies = {} } = manifest
   const faults = []
   if (tag !== `v${version}`) faults.push(`the tag is ${tag}, its version is ${version}`)
   const home = address(manifest.repository)
@@ -77,6 +78,7 @@ function faultsOf({ manifest, entries }, { tag, repository }) {
     const wrong = platformNames.filter((platform) => optionalDependencies[platform] !== version)
     if (wrong.length > 0) faults.push(`its optional dependencies lack ${wrong.map((platform) => `${platform} ${version}`).join(', ')}`)
   }
+  if (adapterNames.includes(name) && dependencies[rootName] !== version) faults.push(`it does not depend on ${rootName} ${version}`)
   return faults.map((fault) => `${name}: ${fault}.`)
 }
 

@@ -23,12 +23,11 @@ const platforms = [
   'vecrank-win32-x64-msvc',
   'vecrank-win32-arm64-msvc',
 ]
-const workspaces = ['models', 'packages'].flatMap((parent) => {
-  const names = readdirSync(root).includes(parent) ? readdirSync(join(root, parent)) : []
-  const manifests = names.map((name) => JSON.parse(readFileSync(join(root, parent, name, 'package.json'), 'utf8')))
-  return manifests.filter((manifest) => !manifest.private)
+const [models, adapters] = ['models', 'packages'].map((parent) => {
+  const manifests = readdirSync(join(root, parent)).map((name) => JSON.parse(readFileSync(join(root, parent, name, 'package.json'), 'utf8')))
+  return manifests.filter((manifest) => !manifest.private).map(({ name }) => name)
 })
-const all = [...platforms, ...workspaces.map(({ name }) => name), 'vecrank']
+const all = [...platforms, ...models, 'vecrank', ...adapters]
 const repository = { type: 'git', url: 'git+https://forge.example/someone/vecrank.git' }
 const version = '7.8.9'
 
@@ -39,6 +38,7 @@ function release(t, { change = () => {}, without = [], more = [], files = {} } =
   for (const name of [...all.filter((one) => !without.includes(one)), ...more]) {
     const manifest = { name, version, license: 'MIT', repository }
     if (name === 'vecrank') manifest.optionalDependencies = Object.fromEntries(platforms.map((platform) => [platform, version]))
+    if (adapters.includes(name)) manifest.dependencies = { vecrank: version }
     change(manifest)
     const packed = join(folder, 'package')
     mkdirSync(packed)
@@ -98,7 +98,7 @@ function run(t, command, folder, { url = 'http://127.0.0.1:9/', tag = `v${versio
   })
 }
 
-test('platforms go first and the root package last, and a second run sends nothing', { skip }, async (t) => {
+test('each package goes after what it needs: platforms, models, the root package, adapters; and a second run sends nothing', { skip }, async (t) => {
   const store = await registry(t)
   const folder = release(t)
   const first = await run(t, 'publish', folder, store)
@@ -128,7 +128,7 @@ test('a run that was cut short goes on where it ended', { skip }, async (t) => {
 
 test('a version that is there with other bytes stops a release before anything is sent', { skip }, async (t) => {
   const store = await registry(t)
-  store.versions.set(`${all.at(-1)}@${version}`, { integrity: 'sha512-AAAA' })
+  store.versions.set(`vecrank@${version}`, { integrity: 'sha512-AAAA' })
   const { code, output } = await run(t, 'publish', release(t), store)
   assert.equal(code, 1, output)
   assert.match(output, /vecrank 7\.8\.9 with other bytes\. Nothing was published/)
@@ -139,7 +139,7 @@ test('a pre-release does not become what npm install takes', { skip }, async (t)
   const store = await registry(t)
   const change = (manifest) => {
     manifest.version = '8.0.0-rc.1'
-    for (const name of Object.keys(manifest.optionalDependencies ?? {})) manifest.optionalDependencies[name] = '8.0.0-rc.1'
+    for (const needed of [manifest.optionalDependencies, manifest.dependencies]) for (const name in needed) needed[name] = '8.0.0-rc.1'
   }
   const { code, output } = await run(t, 'publish', release(t, { change }), { ...store, tag: 'v8.0.0-rc.1' })
   assert.equal(code, 0, output)
@@ -176,6 +176,11 @@ const refused = [
     'a root package that takes any version of a platform',
     only('vecrank', (manifest) => (manifest.optionalDependencies[platforms[0]] = '*')),
     /lack vecrank-linux-x64-gnu 7\.8\.9/,
+  ],
+  [
+    'an adapter of another version of the root package',
+    only(adapters[0], (manifest) => (manifest.dependencies.vecrank = '^7.8.9')),
+    /vecrank-transformers: it does not depend on vecrank 7\.8\.9/,
   ],
 ]
 for (const [what, spoiled, reason, tag] of refused) {

@@ -129,11 +129,12 @@ test('no workflow gives strangers its rights or runs their words', () => {
   }
 })
 
-test('every platform is built, tested and attested', () => {
+test('every platform is built, tested and attested, and so are the root package and the adapters', () => {
   const names = platforms.map(({ name }) => name).sort()
+  const adapters = readdirSync(join(root, 'packages')).map((name) => JSON.parse(read(join('packages', name, 'package.json'))).name)
   assert.deepEqual(platformsOf('build'), names)
   assert.deepEqual([...platformsOf('test'), ...platformsOf('test-musl')].sort(), names)
-  assert.deepEqual(platformsOf('attest', 'package'), ['vecrank', ...platforms.map((platform) => platform.package)].sort())
+  assert.deepEqual(platformsOf('attest', 'package'), ['vecrank', ...adapters, ...platforms.map((platform) => platform.package)].sort())
   for (const { name, target } of platforms) assert.ok(job('build').includes(`{ platform: ${name}, target: ${target}, runner: `), name)
 })
 

@@ -3,11 +3,12 @@
 //   npm/linux-x64-gnu/   one platform: the addon, ONNX Runtime's library, licences, and an index.js that names both files
 //   npm/vecrank/         the root package: JavaScript and types; every platform is an optional dependency
 //   npm/vecrank-model-*  the models: the listed files, as they lie in models/
+//   npm/vecrank-*        the adapters of packages/, which need the root package of their own version
 //
 // What is published is packed with --release: the addon then names no folder of the machine that built it, which takes a build of its own.
 //
-// The root's manifest in the repository has no optional dependencies: `npm ci` would look for packages that are not published yet. What is
-// published has no scripts and no development dependencies.
+// The manifests in the repository name no package of the repository: `npm ci` would look for what is not published yet. What is published has no
+// scripts and no development dependencies.
 
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -83,10 +84,23 @@ function stageRoot() {
   return stageSource(root, { optionalDependencies: Object.fromEntries(platforms.map((platform) => [platform.package, version])) })
 }
 
-/** The other packages of the repository: models, and adapters once there are any. */
-function stageWorkspaces() {
-  const parents = ['models', 'packages'].map((name) => join(root, name)).filter((folder) => existsSync(folder))
-  return parents.flatMap((parent) => readdirSync(parent).map((name) => stageSource(join(parent, name))))
+/** The models. */
+function stageModels() {
+  return sourcesIn('models').map((source) => stageSource(source))
+}
+
+/** The adapters: the root package, of exactly their own version, under another name. */
+function stageAdapters() {
+  return sourcesIn('packages').map((source) => {
+    const { files } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'))
+    const folder = stageSource(source, { files: [...files, ...licences], dependencies: { [manifest.name]: version } })
+    for (const name of licences) copyFileSync(join(root, name), join(folder, name))
+    return folder
+  })
+}
+
+function sourcesIn(parent) {
+  return readdirSync(join(root, parent)).map((name) => join(root, parent, name))
 }
 
 /** `npm pack` of each folder. */
@@ -116,7 +130,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const at = process.argv.indexOf('--platform')
     const platform = platformNamed(at === -1 ? currentPlatform() : process.argv[at + 1])
     rmSync(join(out, 'tarballs'), { recursive: true, force: true })
-    const folders = [stageRoot(), stagePlatform(platform, process.argv.includes('--release')), ...stageWorkspaces()]
+    const folders = [stageRoot(), stagePlatform(platform, process.argv.includes('--release')), ...stageModels(), ...stageAdapters()]
     assertVersions(folders)
     for (const { filename, size, unpackedSize, entryCount } of pack(folders)) {
       console.log(`${filename.padEnd(48)} ${mb(size)} packed, ${mb(unpackedSize)} installed, ${entryCount} files`)

@@ -2,13 +2,14 @@
 //
 //   vecrank-<platform>.cdx.json    a platform package: the crates that are compiled into its addon, and ONNX Runtime's library
 //   vecrank.cdx.json               the root package: nothing but its optional dependencies
+//   vecrank-transformers.cdx.json  and so for each adapter: the root package
 //   vecrank-development.cdx.json   what the repository installs to build and test; in no package
 //
 // The first needs cargo-cyclonedx (`cargo install --locked cargo-cyclonedx@0.5.9`), the others a tool that npx fetches. Both describe
 // a source tree; what is attested is a package, so the subject is exchanged for it here, and no path of this machine stays.
 
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -93,11 +94,10 @@ function onnxruntime(platform) {
 }
 
 /** Puts a package in the place of what a tool described, and `more` under it. */
-function about(bom, name, more = []) {
+function about(bom, name, more = [], { version, description, license } = manifest) {
   const was = bom.metadata.component['bom-ref']
   const purl = npmUrl(name)
-  const licenses = [{ expression: manifest.license }]
-  const { version, description } = manifest
+  const licenses = [{ expression: license }]
   bom.metadata.component = { type: 'library', 'bom-ref': purl, name, version, description, licenses, purl }
   bom.components = [...(bom.components ?? []), ...more]
   const rest = (bom.dependencies ?? []).filter(({ ref }) => ref !== was)
@@ -130,10 +130,13 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       write(platform.package, bom, ['ort', 'tokenizers', 'reqwest', 'onnxruntime'])
     }
     const packages = platforms.map((platform) => platform.package)
-    const optional = packages.map((name) => {
-      return { type: 'library', 'bom-ref': npmUrl(name), name, version: manifest.version, scope: 'optional', purl: npmUrl(name) }
-    })
-    write('vecrank', about(modules('--omit', 'dev', '--no-workspaces'), manifest.name, optional), packages)
+    const component = (name, scope) => ({ type: 'library', 'bom-ref': npmUrl(name), name, version: manifest.version, scope, purl: npmUrl(name) })
+    const own = () => modules('--omit', 'dev', '--no-workspaces')
+    write('vecrank', about(own(), manifest.name, packages.map((name) => component(name, 'optional'))), packages)
+    for (const folder of readdirSync(join(root, 'packages'))) {
+      const adapter = JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8'))
+      write(adapter.name, about(own(), adapter.name, [component(manifest.name, 'required')], adapter), [manifest.name])
+    }
     write('vecrank-development', about(modules(), manifest.name), Object.keys(manifest.devDependencies))
   })
 }

@@ -114,7 +114,7 @@ function checkout() {
   const folder = join(home, 'vecrank')
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  for (const name of ['index.js', 'package.json', 'lib', '__test__', 'tests', 'models']) cpSync(join(root, name), join(folder, name), { recursive: true })
+  for (const name of ['index.js', 'transformers.js', 'types', 'package.json', 'lib', '__test__', 'tests', 'models']) cpSync(join(root, name), join(folder, name), { recursive: true })
   for (const name of readdirSync(join(root, 'models'))) {
     const model = join(root, 'models', name)
     cpSync(model, join(folder, 'node_modules', JSON.parse(readFileSync(join(model, 'package.json'), 'utf8')).name), { recursive: true })
