@@ -112,16 +112,20 @@ export declare class StoreJob {
 /** A loaded tokenizer. */
 export declare class TextTokenizer {
   /**
-   * As JSON: `{path, commit, padSide, truncationSide, chatTemplate, warnings}`; `null` where no file says it. The template is that of
-   * `chat_template.jinja`.
+   * As JSON: `{path, commit, padSide, truncationSide, chatTemplate, warnings}`; a side is `null` where no file says it. Of several
+   * chat templates, or one that is not the default, `chatTemplate` is an object by their names; of none it is `null`.
    */
   describe(): string
   /** All tokens of a text, or of a pair. */
   encode(text: string, pair: string | undefined | null, addSpecialTokens: boolean): EncodeOutcome
   /** Tokens as the vocabulary writes them; an empty string for an id that it does not have. */
   names(ids: Uint32Array): Array<string>
-  /** A chat as text: `messages` and `options` are JSON, `template` is Jinja. */
-  applyChatTemplate(messages: string, options: string, template: string): DecodeOutcome
+  /**
+   * A chat as text. `messages` and `options` are JSON; the options are those of transformers' `apply_chat_template` by its names:
+   * `chat_template` (a template, or the name of one), `tools`, `documents`, `add_generation_prompt`, `continue_final_message`. Every
+   * other one is a variable of the template.
+   */
+  applyChatTemplate(messages: string, options: string): DecodeOutcome
   /** The text that the ids stand for. */
   decode(ids: Uint32Array, skipSpecialTokens: boolean): DecodeOutcome
 }
@@ -213,7 +217,7 @@ export interface CountOutcome {
   error?: NativeError
 }
 
-/** r" Of `TextTokenizer.decode`. */
+/** r" Of `TextTokenizer.decode` and `TextTokenizer.applyChatTemplate`. */
 export interface DecodeOutcome {
   /** The result, where there is one. */
   value?: string

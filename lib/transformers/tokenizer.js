@@ -65,7 +65,8 @@ class PreTrainedTokenizer extends Callable {
       this[name] = tokenOf(config, name) ?? (name === 'pad_token' ? tokenOf(config, 'eos_token') : null)
       this[`${name}_id`] = this[name] === null ? undefined : idOf(vocabulary, this[name])
     }
-    this.chat_template = templatesOf(config.chat_template ?? description.chatTemplate ?? null)
+    /** A template, or several by their names: files are stronger than the configuration, as in Python. */
+    this.chat_template = description.chatTemplate
   }
 
   get model_max_length() {
@@ -198,9 +199,9 @@ class PreTrainedTokenizer extends Callable {
     const { chat_template, tools } = withoutNull(options) ?? {}
     const own = this.chat_template
     if (isObject(own)) {
-      if (chat_template !== undefined) return own[chat_template] ?? chat_template
-      const name = tools !== undefined && 'tool_use' in own ? 'tool_use' : 'default'
-      if (name in own) return own[name]
+      if (chat_template !== undefined) return Object.hasOwn(own, chat_template) ? own[chat_template] : chat_template
+      const name = tools !== undefined && Object.hasOwn(own, 'tool_use') ? 'tool_use' : 'default'
+      if (Object.hasOwn(own, name)) return own[name]
       throw argumentError(
         `This model has several chat templates and none is the default. Name one in \`chat_template\`: ${Object.keys(own).sort().join(', ')}.`,
       )
@@ -227,8 +228,7 @@ class PreTrainedTokenizer extends Callable {
       ...more
     } = withoutNull(options) ?? {}
     const template = this.get_chat_template({ chat_template, tools })
-    const special = Object.fromEntries(TOKENS.map((name) => [name, tokenOf(this.config, name)]).filter(([, token]) => token !== null))
-    const rendered = this._tokenizer.render(conversation, { ...special, ...more, tools, documents, add_generation_prompt, chat_template: template })
+    const rendered = this._tokenizer.render(conversation, { ...more, tools, documents, add_generation_prompt, chat_template: template })
     if (!tokenize) return rendered
     // The template has written the special tokens.
     const encoded = this._call(rendered, { add_special_tokens: false, padding, truncation, max_length, return_tensor, ...tokenizer_kwargs })
@@ -308,12 +308,6 @@ function tokenOf(config, name) {
 function idOf(vocabulary, token) {
   const { ids } = vocabulary.encode(token, undefined, false)
   return ids.length === 1 ? ids[0] : vocabulary.json.ids.get(token)
-}
-
-/** One template, or several by their names. */
-function templatesOf(given) {
-  if (!isArray(given)) return given
-  return Object.fromEntries(given.map(({ name, template }) => [name, template]))
 }
 
 module.exports = { PreTrainedTokenizer }

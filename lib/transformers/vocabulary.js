@@ -42,14 +42,20 @@ class Vocabulary {
     return cleanUp ? withoutBlanks(text) : text
   }
 
-  render(messages, { chat_template: template, ...options }) {
-    return unwrap(this.#native.applyChatTemplate(JSON.stringify(messages), JSON.stringify(options), template))
+  /** A chat as text. Options are those of Python's `apply_chat_template` by its names; others are variables of the template. */
+  render(messages, options) {
+    return unwrap(this.#native.applyChatTemplate(json(messages), json(options)))
   }
 
   /** The tokenizer's file, read when it is first needed: it may have many megabytes, and few programs ask. */
   get json() {
     return (this.#tokens ??= readTokens(this.folder))
   }
+}
+
+/** Half a surrogate pair is no text: it becomes U+FFFD, as everywhere. */
+function json(value) {
+  return JSON.stringify(value, (_, inner) => (typeof inner === 'string' ? inner.toWellFormed() : inner))
 }
 
 /** Without the blanks that stand before punctuation and the ends of English contractions, where tokens were joined by blanks. */

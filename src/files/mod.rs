@@ -39,6 +39,12 @@ pub trait Source: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// As [`Source::locate`].
     fn prefetch(&self, relative: &[&str]) -> Result<()>;
+
+    /// The names of the files in a folder, not those deeper in it; here or to be fetched.
+    ///
+    /// # Errors
+    /// As [`Source::has`].
+    fn list(&self, folder: &str) -> Result<Vec<String>>;
 }
 
 /// The name of a folder that all its names lead to; the given one where it cannot be found out. Two names of one folder are one
@@ -172,6 +178,20 @@ impl ModelFolder {
         self.base.as_ref().filter(|_| !lent.is_empty()).map_or(Ok(()), |base| base.prefetch(&lent))
     }
 
+    /// The names of the files in a folder inside this one, in order; none where there is no such folder.
+    ///
+    /// # Errors
+    /// As [`ModelFolder::has`].
+    pub fn list(&self, folder: &str) -> Result<Vec<String>> {
+        let path = self.path(folder)?;
+        let mut names = match &self.source {
+            Some(source) => source.list(folder)?,
+            None => files_in(&path).map_err(|source| Error::unreadable(&path, source))?,
+        };
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// What the files looked like when they were first asked for. Of a folder whose files come from a source it is empty: there
     /// they are verified, and never change.
     #[must_use]
@@ -234,6 +254,24 @@ impl ModelFolder {
             Some(_) => Err(Error::invalid_model(format!("{relative} holds something else than a JSON object"))),
         }
     }
+}
+
+/// The names of the files in a folder on disk; none where there is no such folder.
+///
+/// # Errors
+/// What the system says.
+pub fn files_in(folder: &Path) -> std::io::Result<Vec<String>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if look::is_absent(&error) => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        // A name that is not Unicode is none that a model's files have.
+        names.extend(path.file_name().and_then(|name| name.to_str()).filter(|_| path.is_file()).map(str::to_owned));
+    }
+    Ok(names)
 }
 
 /// Whether a base may lend the file: those of sentence-transformers, not those of the network and its tokenizer.

@@ -25,6 +25,12 @@ impl Object {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
+    /// Whether the key is there, if only with `null`.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.map.contains_key(key)
+    }
+
     /// The object inside this one.
     ///
     /// # Errors

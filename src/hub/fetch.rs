@@ -12,7 +12,7 @@ use super::snapshot::{Snapshot, offline};
 use super::stamp::{Damage, verify};
 use super::tree::Entry;
 use crate::error::{Error, Result, panic_message};
-use crate::files::{Source, may_be_lent};
+use crate::files::{Source, files_in, may_be_lent};
 
 /// Files that are downloaded at the same time.
 const AT_ONCE: usize = 4;
@@ -40,6 +40,24 @@ impl Source for Snapshot {
 
     fn prefetch(&self, relative: &[&str]) -> Result<()> {
         self.ensure(relative)
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>> {
+        let inside = |path: &str| {
+            let name = path.strip_prefix(folder)?.strip_prefix('/')?;
+            (!name.contains('/')).then(|| name.to_owned())
+        };
+        if let Some(pins) = &self.pins {
+            return Ok(pins.files.keys().filter_map(|path| inside(path)).collect());
+        }
+        match self.tree()? {
+            Some(tree) => Ok(tree.paths().filter_map(inside).collect()),
+            // Nobody can tell, so it has what the cache has.
+            None => {
+                let path = self.folder().join(folder);
+                files_in(&path).map_err(|source| Error::unreadable(&path, source))
+            }
+        }
     }
 }
 

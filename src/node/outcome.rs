@@ -91,7 +91,7 @@ outcome!(
     Encoded
 );
 outcome!(
-    /// Of `TextTokenizer.decode`.
+    /// Of `TextTokenizer.decode` and `TextTokenizer.applyChatTemplate`.
     DecodeOutcome,
     String
 );

@@ -1,5 +1,7 @@
 //! A model's tokenizer as an object. It answers at once, on the JavaScript thread, as its callers expect of it.
 
+use std::collections::BTreeMap;
+
 use napi::bindgen_prelude::{Env, Object, Uint32Array};
 use napi_derive::napi;
 use serde_json::json;
@@ -9,7 +11,6 @@ use super::options::HubModel;
 use super::outcome::{DecodeOutcome, EncodeOutcome, Encoded, TokenizerOutcome, promise};
 use crate::error::Result;
 use crate::registry::{LoadedTokenizer, OnHub, Origin, load_tokenizer};
-use crate::template::{Chat, Template};
 
 /// Whose tokenizer to load.
 #[napi(object, object_to_js = false)]
@@ -45,13 +46,20 @@ pub struct TextTokenizer {
 
 #[napi]
 impl TextTokenizer {
-    /// As JSON: `{path, commit, padSide, truncationSide, chatTemplate, warnings}`; `null` where no file says it. The template is that of
-    /// `chat_template.jinja`.
+    /// As JSON: `{path, commit, padSide, truncationSide, chatTemplate, warnings}`; a side is `null` where no file says it. Of several
+    /// chat templates, or one that is not the default, `chatTemplate` is an object by their names; of none it is `null`.
     #[napi(catch_unwind)]
     pub fn describe(&self) -> String {
         let LoadedTokenizer { known, folder, commit, warnings } = &self.loaded;
+        let named = known.templates.named().iter();
+        let sources: BTreeMap<_, _> = named.map(|(name, named)| (name, &named.source)).collect();
+        let template = match sources.values().next() {
+            None => json!(null),
+            Some(_) if known.templates.has_names() => json!(sources),
+            Some(source) => json!(source),
+        };
         json!({ "path": folder, "commit": commit, "padSide": known.pads, "truncationSide": known.truncation.as_str(),
-            "chatTemplate": known.template, "warnings": warnings })
+            "chatTemplate": template, "warnings": warnings })
         .to_string()
     }
 
@@ -71,12 +79,12 @@ impl TextTokenizer {
         self.loaded.known.tokenizer.names(&ids)
     }
 
-    /// A chat as text: `messages` and `options` are JSON, `template` is Jinja.
+    /// A chat as text. `messages` and `options` are JSON; the options are those of transformers' `apply_chat_template` by its names:
+    /// `chat_template` (a template, or the name of one), `tools`, `documents`, `add_generation_prompt`, `continue_final_message`. Every
+    /// other one is a variable of the template.
     #[napi(catch_unwind)]
-    pub fn apply_chat_template(&self, messages: String, options: String, template: String) -> DecodeOutcome {
-        let rendered = Chat::parse(&messages, &options)
-            .and_then(|chat| Template::compile("chat_template", &template)?.render(&chat));
-        DecodeOutcome::from(rendered)
+    pub fn apply_chat_template(&self, messages: String, options: String) -> DecodeOutcome {
+        DecodeOutcome::from(self.loaded.known.templates.render(&messages, &options))
     }
 
     /// The text that the ids stand for.

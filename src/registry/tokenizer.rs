@@ -17,7 +17,8 @@ use crate::loading::Loading;
 use crate::options::Truncation;
 use crate::panic::caught;
 use crate::reply::Reply;
-use crate::spec::tokenizer_of;
+use crate::spec::{templates_of, tokenizer_of};
+use crate::template::Templates;
 use crate::tokenizer::Tokenizer;
 
 /// Small files beside the tokenizer's own that those read who use one by itself.
@@ -32,8 +33,8 @@ pub struct Known {
     pub truncation: Truncation,
     /// The side that `tokenizer.json` pads on; `None` where it does not say.
     pub pads: Option<String>,
-    /// The chat template that has a file of its own.
-    pub template: Option<String>,
+    /// The chat templates.
+    pub templates: Templates,
     /// What the files looked like when they were read; of a model from the Hub nothing, as its files never change.
     seen: Seen,
 }
@@ -116,7 +117,7 @@ fn read(folder: &ModelFolder) -> Result<Known> {
     let side = baked.as_ref().and_then(|json| json.pointer("/padding/direction")).and_then(serde_json::Value::as_str);
     Ok(Known {
         tokenizer: Tokenizer::load(&spec)?,
-        template: folder.read("chat_template.jinja")?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        templates: templates_of(folder, &spec)?,
         truncation: spec.truncation,
         pads: side.map(str::to_lowercase),
         seen: folder.seen().clone(),

@@ -7,13 +7,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Configs;
-use super::tokenizer::content;
-use crate::error::{Error, Result};
+use super::{Configs, templates};
+use crate::error::{Error, Result, shown};
 use crate::files::{ModelFolder, Object};
+use crate::template::Named;
 
-/// The tokens that a template may name.
-const TOKENS: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 /// A template that holds one of these reads a message's content as a list of parts.
 const OF_PARTS: [&str; 6] = ["content[0]", ".type", "'type'", "\"type\"", "item.type", "message.content["];
 /// Families whose templates are read as those of texts, whatever they hold.
@@ -41,6 +39,15 @@ pub struct ChatSpec {
     pub max_length: Option<usize>,
 }
 
+impl ChatSpec {
+    /// Names the special tokens to the template. What its files give it by the same names is stronger.
+    pub(super) fn name(&mut self, special_tokens: BTreeMap<String, String>) {
+        for (name, token) in special_tokens {
+            self.variables.entry(name).or_insert(token);
+        }
+    }
+}
+
 /// How the model's texts become chats, if they do.
 pub(super) fn chat(folder: &ModelFolder, configs: &Configs) -> Result<Option<ChatSpec>> {
     let modalities = configs.sentence_bert.object("modality_config")?;
@@ -48,7 +55,15 @@ pub(super) fn chat(folder: &ModelFolder, configs: &Configs) -> Result<Option<Cha
     if configs.modules.is_some() && message.is_none() {
         return Ok(None);
     }
-    let Some((file, template)) = template(folder, configs)? else {
+    let mut named = templates::named(folder, configs)?;
+    let names: Vec<String> = named.keys().map(|name| shown(name)).collect();
+    let Some(Named { file, source: template }) = named.remove(templates::DEFAULT) else {
+        if !names.is_empty() {
+            return Err(Error::ModelUnsupported(format!(
+                "The model has the chat templates {} and none that is called \"default\", so it is not known which its texts take",
+                names.join(", ")
+            )));
+        }
         if message.is_none() {
             return Ok(None);
         }
@@ -61,11 +76,7 @@ pub(super) fn chat(folder: &ModelFolder, configs: &Configs) -> Result<Option<Cha
     };
     let processing = configs.sentence_bert.object("processing_kwargs")?;
     let own = processing.map_or(Ok(None), |all| all.object("chat_template"))?.unwrap_or_default();
-    let variables = TOKENS.iter().filter_map(|name| {
-        let token = configs.tokenizer.get(name).and_then(content)?;
-        Some(((*name).to_owned(), token.to_owned()))
-    });
-    let mut variables: BTreeMap<String, String> = variables.collect();
+    let mut variables = BTreeMap::new();
     for (name, value) in own.entries().filter(|(name, _)| !OF_CALL.contains(&name.as_str())) {
         let text = value.as_str().ok_or_else(|| unsupported(&own, name, value))?;
         variables.insert(name.clone(), text.to_owned());
@@ -88,29 +99,6 @@ pub(super) fn chat(folder: &ModelFolder, configs: &Configs) -> Result<Option<Cha
         template,
         variables,
     }))
-}
-
-/// The template and where it stands: the file is stronger than the tokenizer's configuration.
-fn template(folder: &ModelFolder, configs: &Configs) -> Result<Option<(String, String)>> {
-    let file = format!("{}chat_template.jinja", configs.transformer);
-    if let Some(bytes) = folder.read(&file)? {
-        let text = String::from_utf8(bytes)
-            .map_err(|source| Error::invalid_model_because(format!("{file} is not text in UTF-8"), source))?;
-        return Ok(Some((file, text)));
-    }
-    let key = "chat_template";
-    let place = format!("{}: \"{key}\"", configs.tokenizer.file);
-    let text = match configs.tokenizer.get(key) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(text)) => text,
-        Some(Value::Array(named)) => {
-            let default = named.iter().find(|one| one.get("name").and_then(Value::as_str) == Some("default"));
-            let text = default.and_then(|one| one.get("template")).and_then(Value::as_str);
-            text.ok_or_else(|| configs.tokenizer.wrong(key, "templates of which one is called \"default\""))?
-        }
-        Some(_) => return Err(configs.tokenizer.wrong(key, "a string or a list of named templates")),
-    };
-    Ok(Some((place, text.to_owned())))
 }
 
 fn in_parts(configs: &Configs, message: Option<&Object>, template: &str) -> Result<bool> {

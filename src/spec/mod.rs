@@ -23,6 +23,7 @@ mod pooling;
 mod routes;
 mod sparse;
 mod static_embedding;
+mod templates;
 mod tokenizer;
 mod weights;
 
@@ -40,6 +41,7 @@ pub use network::{Choice, EngineKind, Place};
 pub use network_file::NetworkFile;
 pub use routes::Routes;
 pub use sparse::{SparseSpec, SparseWay, SpladeActivation, SpladePooling, SpladeStrategy};
+pub use templates::templates_of;
 pub use tokenizer::TokenizerSpec;
 pub(crate) use tokenizer::{added_tokens, steps};
 
@@ -185,20 +187,24 @@ pub(crate) struct Configs {
 /// As [`ModelSpec::read`].
 pub fn tokenizer_of(folder: &ModelFolder) -> Result<TokenizerSpec> {
     folder.prefetch(&["config.json", "tokenizer_config.json", "tokenizer.json"])?;
-    let configs = Configs {
-        is_static: false,
-        config: folder.object("config.json")?.unwrap_or_default(),
-        tokenizer: folder.object("tokenizer_config.json")?.unwrap_or_default(),
-        sentence_bert: Object::default(),
-        sentence_transformers: None,
-        modules: None,
-        routes: None,
-        transformer: String::new(),
-    };
-    TokenizerSpec::read(folder, &configs)
+    TokenizerSpec::read(folder, &Configs::of_tokenizer(folder)?)
 }
 
 impl Configs {
+    /// Those that a tokenizer by itself is made from.
+    fn of_tokenizer(folder: &ModelFolder) -> Result<Self> {
+        Ok(Configs {
+            is_static: false,
+            config: folder.object("config.json")?.unwrap_or_default(),
+            tokenizer: folder.object("tokenizer_config.json")?.unwrap_or_default(),
+            sentence_bert: Object::default(),
+            sentence_transformers: None,
+            modules: None,
+            routes: None,
+            transformer: String::new(),
+        })
+    }
+
     fn read(folder: &ModelFolder, product: Product, route: Option<&str>) -> Result<Self> {
         // Only a hint: what is read below is fetched if it is missing here.
         folder.prefetch(&[
@@ -338,7 +344,7 @@ impl ModelSpec {
         let wanted = head.wanted();
         modality::expect_known(&configs, &head)?;
         // The pipelines of classifiers know no chats.
-        let chat = match options.product {
+        let mut chat = match options.product {
             Product::Embedder | Product::Reranker => chat::chat(folder, &configs)?,
             _ => None,
         };
@@ -373,6 +379,9 @@ impl ModelSpec {
         if let (Some(limit), None) = (chat.as_ref().and_then(|chat| chat.max_length), options.max_length) {
             let default = max_length.positions.map_or(limit, |positions| limit.min(positions));
             max_length = MaxLength { default, query: None, document: None, ..max_length };
+        }
+        if let Some(chat) = &mut chat {
+            chat.name(templates::named_tokens(folder, &configs, &tokenizer)?);
         }
         if let HeadSpec::Late(late) = &head {
             late.expect_of(&tokenizer)?;

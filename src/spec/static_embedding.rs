@@ -4,6 +4,8 @@
 //! Of the module only `tokenizer.json` and `model.safetensors` are read. The tokenizer is used as the file has it, without special tokens;
 //! the truncation in the file is the only limit.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::modules::Module;
@@ -62,6 +64,7 @@ pub(super) fn tokenizer(
     }
     let spec = TokenizerSpec {
         unknown_id: None,
+        named_tokens: BTreeMap::new(),
         json: json.into(),
         file,
         lower_case: false,

@@ -29,6 +29,8 @@ pub struct Chat {
     add_generation_prompt: bool,
     /// The field of the last message that is to go on.
     unfinished: Option<String>,
+    /// The template that was asked for: its name, or its source.
+    template: Option<String>,
     /// Bytes of all that was given.
     bytes: usize,
 }
@@ -56,12 +58,13 @@ impl Chat {
             variables: BTreeMap::new(),
             add_generation_prompt: false,
             unfinished: None,
+            template: None,
             bytes,
         }
     }
 
     /// Messages and options as JSON. The options are those of `apply_chat_template` by its names: `tools`, `documents`,
-    /// `add_generation_prompt`, `continue_final_message`; every other one is a variable of the template.
+    /// `add_generation_prompt`, `continue_final_message`, `chat_template`; every other one is a variable of the template.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] where they are not what `apply_chat_template` takes.
@@ -73,6 +76,7 @@ impl Chat {
             variables: BTreeMap::new(),
             add_generation_prompt: false,
             unfinished: None,
+            template: None,
             bytes: messages.len() + options.len(),
         };
         for (name, value) in fields(&json(options, "options")?)? {
@@ -101,8 +105,10 @@ impl Chat {
                 "messages" => {
                     return Err(Error::InvalidArgument("`messages` cannot be a variable of the template".into()));
                 }
-                // Says which template it is, and is no variable of one.
-                "chat_template" => {}
+                "chat_template" => {
+                    let text = value.as_str().ok_or_else(|| wrong(&name, "a template or the name of one", &value))?;
+                    chat.template = Some(text.to_owned());
+                }
                 _ => {
                     chat.variables.insert(name, value);
                 }
@@ -114,6 +120,12 @@ impl Chat {
             ));
         }
         Ok(chat)
+    }
+
+    /// The template that was asked for: its name, or its source.
+    #[must_use]
+    pub fn template(&self) -> Option<&str> {
+        self.template.as_deref()
     }
 
     /// Whether there are tools, which may have a template of their own.

@@ -76,6 +76,8 @@ pub(super) fn environment(now: Now) -> Environment<'static> {
     environment.add_test("sequence", |value: &Value| {
         matches!(value.kind(), ValueKind::Seq | ValueKind::String | ValueKind::Map) || is_range(value)
     });
+    // Not `none`, which minijinja goes over as if it were an empty list.
+    environment.add_test("iterable", |value: &Value| !value.is_none() && value.try_iter().is_ok());
     environment.add_test("callable", |value: &Value| value.kind() == ValueKind::Plain);
     environment
 }

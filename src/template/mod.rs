@@ -6,6 +6,7 @@
 //! environment → methods, json, repr, clock     filters, tests, functions and methods of Python
 //! chat          what a template is given
 //! around        a template as the texts around its texts
+//! named         a repository's templates, and which of them a call takes
 //! ```
 //!
 //! **Templates are not trusted.** Steps and memory of a rendering are bounded (*fuel*), so are its recursion and the depth of
@@ -18,6 +19,7 @@ mod clock;
 mod environment;
 mod json;
 mod methods;
+mod named;
 mod repr;
 mod source;
 #[cfg(test)]
@@ -27,6 +29,7 @@ use minijinja::{Environment, ErrorKind};
 
 pub use around::Around;
 pub use chat::{Chat, Format};
+pub use named::{Named, Templates};
 
 use self::clock::Now;
 use self::environment::{Refusal, environment};

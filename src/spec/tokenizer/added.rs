@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 
 use super::added_tokens;
 use super::parts::{content, id_of};
+use super::special::SPECIAL_TOKENS;
 use crate::error::Result;
 use crate::files::Object;
-
-const NAMED: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 /// Puts the list that the reference uses into `tokenizer`. A class that builds its tokenizer anew (`rebuilt`) forgets the
 /// file's own list where `tokenizer_config.json` has one.
@@ -59,7 +58,7 @@ fn complete(id: u64, content: &str, token: &Value) -> Value {
 
 /// Special tokens by name, and those without one.
 fn special_names(config: &Object) -> Vec<&str> {
-    let named = NAMED.iter().filter_map(|key| config.get(key));
+    let named = SPECIAL_TOKENS.iter().filter_map(|key| config.get(key));
     let extra = ["extra_special_tokens", "additional_special_tokens"].iter().find_map(|key| config.get(key));
     let extra: Vec<&Value> = match extra {
         Some(Value::Array(list)) => list.iter().collect(),

@@ -7,11 +7,14 @@
 mod added;
 mod class;
 mod parts;
+mod special;
 mod types;
 
 pub(super) use parts::{content, id_of};
+pub(super) use special::SPECIAL_TOKENS;
 pub(crate) use types::{added_tokens, steps};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -42,6 +45,8 @@ pub struct TokenizerSpec {
     pub pad_id: u32,
     /// The token for what the vocabulary lacks, as the tokenizer's class knows it; `None` where it knows none.
     pub unknown_id: Option<u32>,
+    /// Special tokens by name, such as `eos_token`.
+    pub named_tokens: BTreeMap<String, String>,
     /// Whether the repository wants rows to be filled up on the left.
     pub pads_left: bool,
     /// Beginnings of prompts that are one token each, where the vocabulary has it.
@@ -87,6 +92,7 @@ impl TokenizerSpec {
             truncation,
             pad_id,
             unknown_id,
+            named_tokens: special::named_tokens(&configs.tokenizer, chosen.class),
             pads_left,
             marks: Vec::new(),
             remembers: false,
