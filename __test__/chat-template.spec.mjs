@@ -3,11 +3,15 @@
 
 import assert from 'node:assert/strict'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
 import { AutoTokenizer } from 'vecrank/transformers'
 
+const require = createRequire(import.meta.url)
+const { addon } = require('../lib/addon.js')
+const { unwrap } = require('../lib/errors.js')
 const fixtures = path.join(import.meta.dirname, '..', 'tests', 'fixtures')
 const { chats, options, outcomes, cases, messages, folders } = JSON.parse(readFileSync(path.join(fixtures, 'templates', 'golden.json')))
 const root = mkdtempSync(path.join(os.tmpdir(), 'vecrank-chat-'))
@@ -73,8 +77,12 @@ for (const name of new Set(Object.keys(cases).map((key) => key.split(': ')[0])))
 for (const { name, base, changes, files, calls, outcomes: expected } of folders) {
   test(`templates and special tokens of a repository: ${name}`, async () => {
     const tokenizer = await tokenizerWith(base, changes, files)
+    const native = addon()
+    const own = unwrap(await native.loadTokenizer({ path: path.join(root, String(made - 1)) }, new native.LoadWait()))
     calls.forEach((call, index) => {
       compare(() => tokenizer.apply_chat_template(messages, { ...call, tokenize: false }), expected[index], JSON.stringify(call))
+      // The native object chooses by itself, for those who have no face before it.
+      compare(() => unwrap(own.applyChatTemplate(JSON.stringify(messages), JSON.stringify(call))), expected[index], JSON.stringify(call))
     })
   })
 }

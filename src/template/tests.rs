@@ -8,8 +8,7 @@ use minijinja::Value;
 use super::*;
 
 fn file(name: &str) -> String {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join(std::env::var("VT").unwrap_or("tests/fixtures/templates".into()));
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
     std::fs::read_to_string(folder.join(name)).expect(name)
 }
 
