@@ -73,7 +73,7 @@ test(
 
 // ---------- weight -----------------------------------------------------------------------------------------------------------
 
-test('vecrank and its platform take at most 45 MB when installed, the addon at most 12 MB', async (t) => {
+test('vecrank and its platform take at most 46 MB when installed, the addon at most 14 MB', async (t) => {
   const scratch = project(t)
   await npmInstall(scratch, await registry(t), ['vecrank', ...MODELS])
   const modules = path.join(scratch.folder, 'node_modules')
@@ -95,10 +95,10 @@ test('vecrank and its platform take at most 45 MB when installed, the addon at m
   const downloads = [packages.get('vecrank'), native, ...MODELS.map((name) => packages.get(name))]
   for (const { name, content } of downloads) t.diagnostic(`${name.padEnd(32)} ${mb(content.length)} to download`)
   const [[, addon], , , , [, all]] = rows
-  assert.ok(addon.bytes > 1e6 && addon.bytes <= 12e6, mb(addon.bytes))
+  assert.ok(addon.bytes > 1e6 && addon.bytes <= 14e6, mb(addon.bytes))
   // Both as a copy counts it and as `du` does.
-  assert.ok(all.bytes <= 45e6, mb(all.bytes))
-  assert.ok(all.blocks <= 45e6, mb(all.blocks))
+  assert.ok(all.bytes <= 46e6, mb(all.bytes))
+  assert.ok(all.blocks <= 46e6, mb(all.blocks))
 })
 
 /** Every file and folder below a package, with its size and what it takes on the disk. */
