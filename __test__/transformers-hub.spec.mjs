@@ -5,6 +5,7 @@ import path from 'node:path'
 import { afterEach, test } from 'node:test'
 import { AutoConfig, AutoModel, AutoTokenizer, ModelFileNotFoundError, env, pipeline } from 'vecrank/transformers'
 import { golden, assertSameVector } from './fixtures.mjs'
+import { contents } from './hub/cli.mjs'
 import { filesIn, world, zoo } from './hub/world.mjs'
 
 const before = { ...env }
@@ -54,6 +55,26 @@ test('configuration, tokenizer and model by themselves, at a commit', async (t) 
   assert.deepEqual((await model(tokenizer('a'))).last_hidden_state.dims.slice(0, 1), [1])
   await model.dispose()
   await assert.rejects(AutoConfig.from_pretrained('zoo/other', { revision: 'v3' }), ModelFileNotFoundError)
+})
+
+test('chat templates come with the tokenizer, by the names of their files, and are there offline', async (t) => {
+  const { hub } = await hubWith(t)
+  hub.add('zoo/chats', {
+    ...contents('qwen3-lasttoken'),
+    'chat_template.jinja': 'default {{ messages[0].content }}',
+    'additional_chat_templates/tool_use.jinja': '{{ tools|length }} tools',
+    'additional_chat_templates/deeper/other.jinja': 'no template of its own',
+  })
+  const chat = [{ role: 'user', content: 'hi' }]
+  const asked = async () => {
+    const tokenizer = await AutoTokenizer.from_pretrained('zoo/chats')
+    assert.deepEqual(Object.keys(tokenizer.chat_template).sort(), ['default', 'tool_use'])
+    assert.equal(tokenizer.apply_chat_template(chat, { tokenize: false }), 'default hi')
+    assert.equal(tokenizer.apply_chat_template(chat, { tokenize: false, tools: [{}] }), '1 tools')
+  }
+  await asked()
+  env.allowRemoteModels = false
+  await asked()
 })
 
 test('what is missing is a ModelFileNotFoundError, with the code of vecrank', async (t) => {
