@@ -28,6 +28,13 @@ function texts(list, path, maxInputChars) {
   return items(list, path, 'an array of strings', (value, where) => bounded(value, where, maxInputChars))
 }
 
+/** One text (`isOne`) or an array of them, as a list. */
+function textOrTexts(given, path, maxInputChars) {
+  const isOne = typeof given === 'string'
+  if (!isOne && !isArray(given)) throw expected('a string or an array of strings', path, given)
+  return { isOne, list: isOne ? [bounded(given, path, maxInputChars)] : texts(given, path, maxInputChars) }
+}
+
 /** The texts of documents, and the caller's own values for `returnDocuments`. */
 function documents(list, maxInputChars) {
   const originals = []
@@ -124,4 +131,4 @@ function block(vectors, dimensions) {
   return result
 }
 
-module.exports = { block, bounded, bufferOf, documents, isDetached, items, lengthOf, listLength, pairs, positive, sameLength, texts, vector }
+module.exports = { block, bounded, bufferOf, documents, isDetached, items, lengthOf, listLength, pairs, positive, sameLength, textOrTexts, texts, vector }

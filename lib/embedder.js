@@ -8,7 +8,6 @@ const { expected } = require('./errors.js')
 const { KIND, Model, assertUsable, opened, optionsOf } = require('./model.js')
 const { countOptions, embedOptions, streamOptions } = require('./options.js')
 const { countAll, embedAll, emptyLike, owned } = require('./request.js')
-const { isArray } = require('./shape.js')
 const { embedStream } = require('./stream.js')
 
 const ARRAYS = { float32: Float32Array, int8: Int8Array, uint8: Uint8Array, binary: Int8Array, ubinary: Uint8Array }
@@ -84,9 +83,7 @@ Object.defineProperty(Embedder.prototype, KIND, { value: 'embedder' })
 async function embedWith(handle, texts, options, task) {
   assertUsable(handle)
   const { maxInputChars } = optionsOf(handle)
-  const isOne = typeof texts === 'string'
-  if (!isOne && !isArray(texts)) throw expected('a string or an array of strings', 'texts', texts)
-  const list = isOne ? [check.bounded(texts, 'texts', maxInputChars)] : check.texts(texts, 'texts', maxInputChars)
+  const { isOne, list } = check.textOrTexts(texts, 'texts', maxInputChars)
   const { signal, ...plan } = planOf(embedOptions(options, maxInputChars), task)
   return underSignal(signal, async (call) => {
     if (list.length === 0) return []

@@ -2,14 +2,12 @@
 
 /** Texts to a vector a token, and documents ranked by these (late interaction, as in ColBERT). */
 
-const { addon } = require('./addon.js')
 const check = require('./arguments.js')
 const { underSignal } = require('./call.js')
-const { expected, unwrap } = require('./errors.js')
-const { KIND, Model, assertUsable, opened, optionsOf } = require('./model.js')
+const { KIND, Model, assertUsable, infoOf, opened, optionsOf } = require('./model.js')
 const { lateOptions, rankOptions } = require('./options.js')
+const { ranked } = require('./ranking.js')
 const { raggedAll } = require('./request.js')
-const { isArray } = require('./shape.js')
 
 class LateEmbedder extends Model {
   async embedQuery(texts, options) {
@@ -41,8 +39,7 @@ class LateEmbedder extends Model {
         scores[index] = values[0]
       })
       if (call.stopped) return []
-      const best = unwrap(await addon().order(scores, topK === undefined ? -1 : Math.min(topK, contents.length)))
-      return Array.from(best.indices, (index, place) => ({ index, score: best.scores[place] }))
+      return ranked(scores, topK)
     })
   }
 }
@@ -52,14 +49,12 @@ Object.defineProperty(LateEmbedder.prototype, KIND, { value: 'late-embedder' })
 async function embedWith(handle, texts, options, task) {
   assertUsable(handle)
   const { maxInputChars } = optionsOf(handle)
-  const isOne = typeof texts === 'string'
-  if (!isOne && !isArray(texts)) throw expected('a string or an array of strings', 'texts', texts)
-  const list = isOne ? [check.bounded(texts, 'texts', maxInputChars)] : check.texts(texts, 'texts', maxInputChars)
+  const { isOne, list } = check.textOrTexts(texts, 'texts', maxInputChars)
   const { signal, ...request } = lateOptions(options)
   return underSignal(signal, async (call) => {
     if (list.length === 0) return []
     const model = await opened(handle, call)
-    const { dimensions } = JSON.parse(model.info())
+    const { dimensions } = infoOf(handle, model)
     const matrices = new Array(list.length)
     const asked = { list: { name: 'texts', first: isOne ? undefined : 0 }, texts: list }
     await raggedAll(model, 'late', asked, { ...request, task }, call, ({ values }, index) => {

@@ -2,12 +2,11 @@
 
 /** Documents by their relevance to a query. */
 
-const { addon } = require('./addon.js')
 const check = require('./arguments.js')
 const { underSignal } = require('./call.js')
-const { unwrap } = require('./errors.js')
 const { KIND, Model, assertUsable, opened, optionsOf } = require('./model.js')
 const { rerankOptions, scoreOptions } = require('./options.js')
+const { ranked } = require('./ranking.js')
 const { scoreAll } = require('./request.js')
 
 class Reranker extends Model {
@@ -21,9 +20,8 @@ class Reranker extends Model {
       if (contents.length === 0) return []
       const { scores, truncated } = await scoreAll(await opened(this, call), 'documents', queries, contents, request, call)
       if (call.stopped) return []
-      const best = unwrap(await addon().order(scores, topK === undefined ? -1 : Math.min(topK, contents.length)))
-      return Array.from(best.indices, (index, place) => {
-        const result = { index, score: best.scores[place], truncated: truncated[index] === 1 }
+      return (await ranked(scores, topK)).map(({ index, score }) => {
+        const result = { index, score, truncated: truncated[index] === 1 }
         if (returnDocuments) result.document = originals[index]
         return result
       })

@@ -8,7 +8,6 @@ const { expected } = require('./errors.js')
 const { KIND, Model, assertUsable, infoOf, loadedOf, opened, optionsOf } = require('./model.js')
 const { sparseOptions } = require('./options.js')
 const { raggedAll } = require('./request.js')
-const { isArray } = require('./shape.js')
 const { sparse } = require('./sparse.js')
 
 class SparseEmbedder extends Model {
@@ -41,9 +40,7 @@ Object.defineProperty(SparseEmbedder.prototype, KIND, { value: 'sparse-embedder'
 async function embedWith(handle, texts, options, task) {
   assertUsable(handle)
   const { maxInputChars } = optionsOf(handle)
-  const isOne = typeof texts === 'string'
-  if (!isOne && !isArray(texts)) throw expected('a string or an array of strings', 'texts', texts)
-  const list = isOne ? [check.bounded(texts, 'texts', maxInputChars)] : check.texts(texts, 'texts', maxInputChars)
+  const { isOne, list } = check.textOrTexts(texts, 'texts', maxInputChars)
   const { signal, ...request } = sparseOptions(options, maxInputChars)
   if (task !== undefined) request.task = task
   return underSignal(signal, async (call) => {

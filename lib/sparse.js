@@ -11,6 +11,7 @@ const { addon } = require('./addon.js')
 const { bufferOf, isDetached, lengthOf, listLength } = require('./arguments.js')
 const { positive } = require('./checks.js')
 const { expected, unwrap } = require('./errors.js')
+const { ranking } = require('./ranking.js')
 const { isArray, isObject } = require('./shape.js')
 
 const SPARSE = 'a sparse vector {indices, values}'
@@ -92,10 +93,6 @@ function topKOfSparse(query, vectors, k) {
   return ranking(addon().bestOf(scores, Math.min(wanted, scores.length)))
 }
 
-function ranking({ indices, scores }) {
-  return Array.from(indices, (index, place) => ({ index, score: scores[place] }))
-}
-
 /** Whether a value is a matrix that was made here. */
 let isMatrix
 /** The best rows of a matrix. */
@@ -143,4 +140,4 @@ class SparseMatrix {
   }
 }
 
-module.exports = { SPARSE, SparseMatrix, dotOfSparse, isMatrix, isSparse, ranking, sparse, topKOfSparse }
+module.exports = { SPARSE, SparseMatrix, dotOfSparse, isMatrix, isSparse, sparse, topKOfSparse }

@@ -7,7 +7,8 @@ const { addon } = require('./addon.js')
 const { block, lengthOf, sameLength, vector } = require('./arguments.js')
 const { positive } = require('./checks.js')
 const { expected } = require('./errors.js')
-const { SPARSE, dotOfSparse, isMatrix, isSparse, ranking, topKOfSparse } = require('./sparse.js')
+const { ranking } = require('./ranking.js')
+const { SPARSE, dotOfSparse, isMatrix, isSparse, topKOfSparse } = require('./sparse.js')
 
 function cosineSimilarity(a, b) {
   const [left, right] = sameLength(a, b)

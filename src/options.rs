@@ -193,11 +193,11 @@ words! {
 }
 
 words! {
-    /// What a text is to a search.
-    Side, "task" {
-        /// What is looked for.
+    /// What a text is used as, for models that treat queries and documents in different ways.
+    Task, "task" {
+        /// To look for others.
         Query = "query",
-        /// What is found.
+        /// To be found.
         Document = "document",
     }
 }
@@ -421,32 +421,18 @@ pub enum Prompt {
     Named(String),
     /// This text.
     Text(String),
-    /// `query`'s prompt if there is one.
-    Query,
-    /// The first that is not empty of `document`, `passage`, `corpus`.
-    Document,
+    /// That of a task: for queries `query`'s if there is one, for documents the first that is not empty of `document`, `passage`,
+    /// `corpus`.
+    Of(Task),
 }
 
-/// What a text is to be used as, for models that treat queries and documents in different ways.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum Task {
-    /// Nothing is said.
-    #[default]
-    Any,
-    /// To look for others.
-    Query,
-    /// To be found.
-    Document,
-}
-
-impl Task {
-    /// The reference's word for it.
+impl Prompt {
+    /// The task whose prompt it is.
     #[must_use]
-    pub fn as_str(self) -> Option<&'static str> {
+    pub fn task(&self) -> Option<Task> {
         match self {
-            Task::Any => None,
-            Task::Query => Some("query"),
-            Task::Document => Some("document"),
+            Prompt::Of(task) => Some(*task),
+            _ => None,
         }
     }
 }
@@ -486,8 +472,8 @@ pub struct EmbedOptions {
 pub struct SparseOptions {
     /// What goes before each text.
     pub prompt: Prompt,
-    /// What the texts are used as.
-    pub task: Task,
+    /// What the texts are used as, where the caller says it.
+    pub task: Option<Task>,
     /// How many numbers a vector keeps, the largest ones. Default: what the model's files say, else all.
     pub max_active: Option<usize>,
     /// Overrides the loaded truncation.
@@ -512,8 +498,8 @@ pub struct ScoreOptions {
 /// How one call for vectors of tokens runs.
 #[derive(Debug, Clone)]
 pub struct LateOptions {
-    /// What the texts are.
-    pub task: Side,
+    /// What the texts are used as.
+    pub task: Task,
     /// Vectors of a query's tokens, one after the other, that the texts are scored against.
     pub query: Option<Vec<f32>>,
     /// Overrides the loaded truncation.

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after } from 'node:test'
 import { addPlugins } from '../../scripts/providers.mjs'
 import { root } from '../fixtures.mjs'
+import { isIntel, onIntel } from './vendor.mjs'
 
 /** Why the specs cannot run here, or false. */
 export const unavailable =
@@ -18,6 +19,7 @@ export async function withPlugins(...names) {
   const data = mkdtempSync(join(tmpdir(), 'vecrank-providers-'))
   after(() => rmSync(data, { recursive: true, force: true }))
   addPlugins(data, names)
+  if (!isIntel && names.includes('openvino')) onIntel(join(libraryOf(data, 'openvino'), '..'))
   process.env.VECRANK_DATA = data
   const vecrank = await import('../../index.js')
   return { ...vecrank, data }

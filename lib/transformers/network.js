@@ -9,7 +9,7 @@
 const { underSignal } = require('../call.js')
 const { LARGEST } = require('../checks.js')
 const { argumentError, expected, unwrap } = require('../errors.js')
-const { KIND, Model, opened } = require('../model.js')
+const { KIND, Model, infoOf, opened } = require('../model.js')
 const { isTensor, Tensor } = require('./tensor.js')
 
 /** A handle for each kind of network that no class of vecrank's own is for. */
@@ -158,7 +158,7 @@ async function limitOf(handle, wanted) {
       // As the files say.
     }
   }
-  return JSON.parse(native.info()).maxLength
+  return infoOf(handle, native).maxLength
 }
 
 module.exports = { Backbone, MaskedLm, TokenLabels, forward, limitOf }

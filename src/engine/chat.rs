@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::encode::take_turn;
-use super::request::estimate;
-use super::{Engine, Rows, Ticket, lock};
+use super::request::{estimate, query_of};
+use super::{Engine, Inputs, Rows, Ticket, lock};
 use crate::error::{Error, Result};
-use crate::options::Truncation;
+use crate::options::{Task, Truncation};
 use crate::reply::Reply;
 use crate::scheduler::{Admission, Stage, Step};
 use crate::spec::ChatSpec;
@@ -18,18 +18,50 @@ use crate::tokenizer::{Limit, Reader, TokenRow, Tokenizer, Turn};
 
 /// Frames that are remembered: one for each prompt, and programs may make prompts without end.
 const MOST_FRAMES: usize = 64;
-/// Texts in place of the real ones, by which the template's end is told from them.
+/// Texts in place of the real ones, by which what a template does with them is told.
 const PROBES: [&str; 2] = ["0", "1 2 3 4"];
 
 /// What a call's texts are in a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Setting {
+pub(super) struct Setting {
     /// The roles of a row's texts.
-    pub roles: &'static [&'static str],
+    roles: &'static [&'static str],
     /// A message before them; empty for none.
-    pub system: String,
+    system: String,
     /// What the call is for, where it says so: a variable of the template.
-    pub task: Option<&'static str>,
+    task: Option<Task>,
+}
+
+impl Setting {
+    /// A call's setting, and the texts of each row, as many as there are roles: a text is a message of the user, a pair is two
+    /// messages, and the prompt is one before them.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] where pairs are wanted in windows.
+    pub fn of(inputs: Inputs) -> Result<(Self, Vec<Vec<Arc<str>>>)> {
+        match inputs {
+            Inputs::Texts { prompt: system, task, texts } => {
+                let texts = texts.into_iter().map(|part| vec![part.text.into()]).collect();
+                Ok((Setting { roles: &["user"], system, task }, texts))
+            }
+            Inputs::Pairs { windows: true, .. } => Err(Error::InvalidArgument(
+                "Expected 'truncate' for `overflow` but received 'chunk': this model reads a query and a document as one chat".into(),
+            )),
+            Inputs::Pairs { prompt: system, queries, documents, .. } => {
+                let queries: Vec<Arc<str>> = queries.into_iter().map(|query| query.text.into()).collect();
+                let texts = documents.into_iter().enumerate().map(|(row, document)| {
+                    vec![queries[query_of(queries.len(), row)].clone(), document.text.into()]
+                });
+                Ok((Setting { roles: &["query", "document"], system, task: None }, texts.collect()))
+            }
+            Inputs::Tokens(_) => Err(Error::Internal("a model that reads chats was given tokens".into())),
+        }
+    }
+
+    /// The message before the texts, if there is one.
+    fn opening(&self) -> Option<(&str, &str)> {
+        (!self.system.is_empty()).then_some(("system", &*self.system))
+    }
 }
 
 /// A model's template, ready.
@@ -63,13 +95,12 @@ impl Chats {
 
     fn variables<'a>(&'a self, setting: &'a Setting) -> Vec<(&'a str, &'a str)> {
         let own = self.spec.variables.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        own.chain(setting.task.map(|task| ("task", task))).collect()
+        own.chain(setting.task.map(|task| ("task", task.as_str()))).collect()
     }
 
     fn chat(&self, setting: &Setting, texts: &[&str]) -> Chat {
-        let system = (!setting.system.is_empty()).then_some(("system", setting.system.as_str()));
         let own = setting.roles.iter().copied().zip(texts.iter().copied());
-        let messages: Vec<(&str, &str)> = system.into_iter().chain(own).collect();
+        let messages: Vec<(&str, &str)> = setting.opening().into_iter().chain(own).collect();
         Chat::of_texts(&messages, self.format())
             .with_variables(self.variables(setting))
             .with_generation_prompt(self.spec.generation_prompt)
@@ -80,12 +111,15 @@ impl Chats {
             return Ok(frame.clone());
         }
         self.expect_all_read(setting)?;
-        let system = (!setting.system.is_empty()).then_some(("system", setting.system.as_str()));
         let around = if self.spec.generation_prompt {
             None
         } else {
-            let system: Vec<_> = system.into_iter().collect();
-            self.template.around(setting.roles, self.format(), &system, &self.variables(setting))?
+            self.template.around(
+                setting.roles,
+                self.format(),
+                setting.opening().as_slice(),
+                &self.variables(setting),
+            )?
         };
         let frame = Arc::new(Frame { around, tail: self.tail(setting, tokenizer)? });
         let mut frames = lock(&self.frames);
@@ -101,17 +135,18 @@ impl Chats {
         if setting.roles.len() < 2 {
             return Ok(());
         }
-        let mut texts = vec!["0"; setting.roles.len()];
+        let [one, other] = PROBES;
+        let mut texts = vec![one; setting.roles.len()];
         let plain = self.template.render(&self.chat(setting, &texts))?;
         for slot in 0..texts.len() {
-            texts[slot] = "1 2 3 4";
+            texts[slot] = other;
             if self.template.render(&self.chat(setting, &texts))? == plain {
                 return Err(Error::ModelUnsupported(format!(
                     "{} does not show the message of the role \"{}\": it is no template for pairs of a query and a document",
                     self.spec.file, setting.roles[slot]
                 )));
             }
-            texts[slot] = "0";
+            texts[slot] = one;
         }
         Ok(())
     }

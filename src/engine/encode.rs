@@ -124,12 +124,14 @@ impl Texts {
             parts.into_iter().map(|part| Ok(Mutex::new(tokenizer.reader(&prompt, part, limit, pair)?))).collect()
         };
         Ok(match inputs {
-            Inputs::Texts { prompt, texts } => Texts { own: readers(prompt, texts, false, limit)?, ..Texts::default() },
-            Inputs::Pairs { queries, documents, windows } => {
+            Inputs::Texts { prompt, texts, .. } => {
+                Texts { own: readers(prompt, texts, false, limit)?, ..Texts::default() }
+            }
+            Inputs::Pairs { prompt, queries, documents, windows } => {
                 let limit = Limit { truncation: if windows { Truncation::Right } else { limit.truncation }, ..limit };
                 let own = Limit { tokens: if windows { usize::MAX } else { limit.tokens }, ..limit };
                 Texts {
-                    queries: readers(String::new(), queries, true, limit)?,
+                    queries: readers(prompt, queries, true, limit)?,
                     own: readers(String::new(), documents, true, own)?,
                     windows,
                 }

@@ -13,11 +13,10 @@ mod run;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use chat::Setting;
 pub use placed::Reading;
 pub use request::{Answer, Counted, Head, Inputs, Request, Rows, Ticket, Waiting};
 
-use self::chat::{ChatStage, Chats};
+use self::chat::{ChatStage, Chats, Setting};
 use self::count::CountStage;
 use self::encode::Call;
 use self::placed::PlacedStage;
@@ -137,7 +136,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::ModelUnsupported`] where the model has nothing for the task.
-    pub fn of_task(self: &Arc<Self>, task: Task) -> Result<Arc<Engine>> {
+    pub fn of_task(self: &Arc<Self>, task: Option<Task>) -> Result<Arc<Engine>> {
         let Some(routes) = &self.spec.routes else { return Ok(self.clone()) };
         let other = self.others.get(routes.of(task)?);
         Ok(other.unwrap_or(self).clone())
@@ -259,32 +258,17 @@ impl Engine {
         Ok(self.spec.max_length.of(max_length)?.saturating_mul(8).saturating_add(256).min(LONGEST_PREFIX))
     }
 
-    /// The call's choice, else the loaded one, else the repository's.
+    /// The call's choice, else the loaded one, else the repository's. Chats are cut at their end, whatever their tokenizer says of
+    /// texts.
     #[must_use]
     pub fn truncation(&self, call: Option<Truncation>) -> Truncation {
-        call.or(self.options.truncation).unwrap_or(self.spec.tokenizer.truncation)
+        let declared = if self.reads_chats() { Truncation::Right } else { self.spec.tokenizer.truncation };
+        call.or(self.options.truncation).unwrap_or(declared)
     }
 
     /// Tokens of the prompt alone; see [`Tokenizer::prompt_length`].
     pub(crate) fn prompt_length(&self, prompt: &str, limit: Limit) -> Result<usize> {
         self.tokenizer.prompt_length(prompt, limit)
-    }
-
-    /// Runs a call whose rows are chats: as many texts a row as the setting has roles. The answer comes on another thread.
-    pub fn submit_chats<H: Head>(
-        self: &Arc<Self>,
-        setting: Setting,
-        texts: Vec<Vec<Arc<str>>>,
-        request: Request<H>,
-        reply: Reply<Answer<H::Output>>,
-    ) {
-        let engine = self.clone();
-        let (limit, call) = (request.limit, (request.ticket.clone(), request.rows.clone()));
-        let then = Reply::new(move |rows: Result<Vec<TokenRow>>| match rows {
-            Ok(rows) => engine.submit(Request { inputs: Inputs::Tokens(rows), ..request }, reply),
-            Err(error) => reply.send(Err(error)),
-        });
-        ChatStage::submit(self, setting, texts, limit, call, then);
     }
 
     /// Whether texts become chats.
@@ -295,6 +279,23 @@ impl Engine {
 
     /// Runs a call. The answer comes on another thread.
     pub fn submit<H: Head>(self: &Arc<Self>, request: Request<H>, reply: Reply<Answer<H::Output>>) {
+        if !self.reads_chats() {
+            return self.start(request, reply);
+        }
+        let (setting, texts) = match Setting::of(request.inputs) {
+            Ok(chats) => chats,
+            Err(error) => return reply.send(Err(error)),
+        };
+        let engine = self.clone();
+        let (limit, call) = (request.limit, (request.ticket.clone(), request.rows.clone()));
+        let then = Reply::new(move |rows: Result<Vec<TokenRow>>| match rows {
+            Ok(rows) => engine.start(Request { inputs: Inputs::Tokens(rows), ..request }, reply),
+            Err(error) => reply.send(Err(error)),
+        });
+        ChatStage::submit(self, setting, texts, limit, call, then);
+    }
+
+    fn start<H: Head>(self: &Arc<Self>, request: Request<H>, reply: Reply<Answer<H::Output>>) {
         let estimate = request.inputs.estimate(request.limit.tokens);
         let admission = match self.scheduler.admit(estimate, request.rows.is_continued()) {
             Ok(admission) => admission,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Result;
 use crate::network::RunOutput;
+use crate::options::Task;
 use crate::reply::Reply;
 use crate::tokenizer::{Limit, Part, TokenRow};
 
@@ -16,11 +17,15 @@ pub enum Inputs {
     Texts {
         /// What goes before each text.
         prompt: String,
+        /// What the texts are used as, where the caller says it: a chat's template may ask.
+        task: Option<Task>,
         /// The texts.
         texts: Vec<Part>,
     },
-    /// Pairs: one query for all documents, or one for each. The prompt goes before the query.
+    /// Pairs: one query for all documents, or one for each.
     Pairs {
+        /// What goes before each first text.
+        prompt: String,
         /// The first texts.
         queries: Vec<Part>,
         /// The second texts.
@@ -46,7 +51,7 @@ impl Inputs {
     /// than a byte.
     fn tokens(&self, row: usize) -> usize {
         match self {
-            Inputs::Texts { prompt, texts } => estimate(prompt.len().saturating_add(texts[row].text.len())),
+            Inputs::Texts { prompt, texts, .. } => estimate(prompt.len().saturating_add(texts[row].text.len())),
             Inputs::Pairs { documents, .. } => estimate(documents[row].text.len()),
             Inputs::Tokens(rows) => rows[row].ids.len(),
         }

@@ -261,9 +261,9 @@ fn of_sparse(engine: &Arc<Engine>) -> Option<serde_json::Value> {
     };
     Some(json!({
         "maxActive": max_active,
-        "embed": way(Task::Any),
-        "embedQuery": way(Task::Query),
-        "embedDocument": way(Task::Document),
+        "embed": way(None),
+        "embedQuery": way(Some(Task::Query)),
+        "embedDocument": way(Some(Task::Document)),
     }))
 }
 

@@ -331,20 +331,15 @@ pub(super) fn parts(texts: Vec<String>, cut: &[u8]) -> Vec<Part> {
     texts.into_iter().enumerate().map(|(at, text)| Part { text, cut: cut.get(at).copied().unwrap_or(0) != 0 }).collect()
 }
 
-fn prompt(text: Option<String>, name: Option<String>, task: Option<&str>) -> Prompt {
-    match (text, name, task) {
-        (Some(text), _, _) => Prompt::Text(text),
-        (None, Some(name), _) => Prompt::Named(name),
-        (None, None, Some("query")) => Prompt::Query,
-        (None, None, Some("document")) => Prompt::Document,
-        (None, None, _) => Prompt::Default,
-    }
+fn prompt(text: Option<String>, name: Option<String>, task: Option<Task>) -> Prompt {
+    let text = text.map(Prompt::Text).or_else(|| name.map(Prompt::Named));
+    text.or_else(|| task.map(Prompt::Of)).unwrap_or_default()
 }
 
 impl EmbedRequest {
     /// The texts, the options, and which of the user's texts these are.
     pub(super) fn resolve(self) -> Result<(Vec<Part>, options::EmbedOptions, Rows)> {
-        let prompt = prompt(self.prompt_text, self.prompt, self.task.as_deref());
+        let prompt = prompt(self.prompt_text, self.prompt, word(self.task.as_ref())?);
         let ranges =
             self.ranges_min.zip(self.ranges_max).map(|(min, max)| Ranges { min: min.to_vec(), max: max.to_vec() });
         let options = options::EmbedOptions {
@@ -363,13 +358,9 @@ impl EmbedRequest {
 
 impl SparseRequest {
     pub(super) fn resolve(self) -> Result<(Vec<Part>, options::SparseOptions, Rows)> {
-        let task = match self.task.as_deref() {
-            Some("query") => Task::Query,
-            Some("document") => Task::Document,
-            _ => Task::Any,
-        };
+        let task = word(self.task.as_ref())?;
         let options = options::SparseOptions {
-            prompt: prompt(self.prompt_text, self.prompt, self.task.as_deref()),
+            prompt: prompt(self.prompt_text, self.prompt, task),
             task,
             max_active: size(self.max_active),
             truncation: word(self.truncation.as_ref())?,

@@ -43,14 +43,13 @@ fn request(
     };
     let prompt = engine.spec.prompt(&Prompt::Default)?.to_owned();
     let inputs = if pairs.is_empty() {
-        Inputs::Texts { prompt, texts }
+        Inputs::Texts { prompt, task: None, texts }
     } else {
         if pairs.len() != texts.len() {
             let (texts, pairs) = (texts.len(), pairs.len());
             return Err(Error::InvalidArgument(format!("Expected {texts} second texts but received {pairs}")));
         }
-        let queries = texts.into_iter().map(|part| Part { text: format!("{prompt}{}", part.text), ..part });
-        Inputs::Pairs { queries: queries.collect(), documents: pairs, windows: false }
+        Inputs::Pairs { prompt, queries: texts, documents: pairs, windows: false }
     };
     let scoring = match options.activation.unwrap_or(LabelActivation::Default) {
         LabelActivation::Default => spec.scoring,

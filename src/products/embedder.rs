@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Setting, Ticket};
+use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Ticket};
 use crate::error::{Error, Result};
 use crate::head::{OutputData, finite, normalize, pool, quantize};
 use crate::network::{OutputKind, RunOutput};
-use crate::options::{EmbedOptions, Output, Pooling, Prompt, Truncation};
+use crate::options::{EmbedOptions, Output, Pooling, Prompt};
 use crate::reply::Reply;
 use crate::spec::{EmbeddingSpec, HeadSpec};
 use crate::tokenizer::{Limit, Part, TokenRow};
@@ -35,22 +35,7 @@ pub fn embed(
     rows: Rows,
     reply: Reply<Answer<Embeddings>>,
 ) {
-    let task = match options.prompt {
-        Prompt::Query => Some("query"),
-        Prompt::Document => Some("document"),
-        _ => None,
-    };
-    let truncation = options.truncation.or(engine.options.truncation).unwrap_or(Truncation::Right);
     match request(engine, texts, options, ticket, rows) {
-        // Each text is a message of the user; the prompt is a message before it.
-        Ok(Request { inputs: Inputs::Texts { prompt: system, texts }, limit, head, ticket, rows })
-            if engine.reads_chats() =>
-        {
-            let texts = texts.into_iter().map(|part| vec![part.text.into()]).collect();
-            let limit = Limit { truncation, ..limit };
-            let request = Request { inputs: Inputs::Tokens(Vec::new()), limit, head, ticket, rows };
-            engine.submit_chats(Setting { roles: &["user"], system, task }, texts, request, reply);
-        }
         Ok(request) => engine.submit(request, reply),
         Err(error) => reply.send(Err(error)),
     }
@@ -89,13 +74,9 @@ fn request(
 ) -> Result<Request<EmbeddingHead>> {
     let spec = embedding_spec(engine)?;
     let max_length = engine.spec.max_length;
-    let by_task = match options.prompt {
-        Prompt::Query => max_length.query,
-        Prompt::Document => max_length.document,
-        _ => None,
-    };
+    let task = options.prompt.task();
     let limit = Limit {
-        tokens: max_length.of(options.max_length.or(by_task))?,
+        tokens: max_length.of(options.max_length.or(max_length.of_task(task)))?,
         truncation: engine.truncation(options.truncation),
     };
     let prompt = match &options.prompt {
@@ -108,7 +89,7 @@ fn request(
         engine.prompt_length(&prompt, limit)?
     };
     let head = EmbeddingHead::new(engine, spec, &options, skip)?;
-    Ok(Request { inputs: Inputs::Texts { prompt, texts }, limit, head, ticket, rows })
+    Ok(Request { inputs: Inputs::Texts { prompt, task, texts }, limit, head, ticket, rows })
 }
 
 /// From the network's output to vectors in the format of the call.

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::head::{finite, pool_tokens};
 use crate::max_sim::MaxSim;
 use crate::network::RunOutput;
-use crate::options::{LateOptions, Prompt, Side};
+use crate::options::{LateOptions, Prompt, Task};
 use crate::reply::Reply;
 use crate::spec::{Expansion, HeadSpec, LateSpec};
 use crate::tokenizer::{Limit, Part, TokenRow};
@@ -45,28 +45,21 @@ fn request(
             "Expected vectors of {width} numbers, as this model has them, for the query"
         )));
     }
-    let prompt = match options.task {
-        Side::Query => Prompt::Query,
-        Side::Document => Prompt::Document,
-    };
-    let expansion = spec.expansion.clone().filter(|_| options.task == Side::Query);
+    let expansion = spec.expansion.clone().filter(|_| options.task == Task::Query);
     let limit = Limit {
         tokens: limit(engine, expansion.as_ref(), &options)?,
         truncation: engine.truncation(options.truncation),
     };
-    let prompt = engine.spec.prompt(&prompt)?.to_owned();
+    let prompt = engine.spec.prompt(&Prompt::Of(options.task))?.to_owned();
     let query = options.query.map(|query| Query::new(&query, width, spec.mean)).transpose()?;
     let head = LateHead { engine: engine.clone(), task: options.task, expansion, query };
-    Ok(Request { inputs: Inputs::Texts { prompt, texts }, limit, head, ticket, rows })
+    Ok(Request { inputs: Inputs::Texts { prompt, task: Some(options.task), texts }, limit, head, ticket, rows })
 }
 
 /// Tokens that a text may have. What queries are filled up to is stronger than other lengths of theirs.
 fn limit(engine: &Engine, expansion: Option<&Expansion>, options: &LateOptions) -> Result<usize> {
     let max_length = engine.spec.max_length;
-    let by_task = match options.task {
-        Side::Query => max_length.query,
-        Side::Document => max_length.document,
-    };
+    let by_task = max_length.of_task(Some(options.task));
     let limit = max_length.of(options.max_length.or(by_task))?;
     let Some(Expansion { length, is_most, .. }) = expansion else { return Ok(limit) };
     match options.max_length {
@@ -85,7 +78,7 @@ fn limit(engine: &Engine, expansion: Option<&Expansion>, options: &LateOptions) 
 #[derive(Debug)]
 pub struct LateHead {
     engine: Arc<Engine>,
-    task: Side,
+    task: Task,
     expansion: Option<Expansion>,
     query: Option<Query>,
 }

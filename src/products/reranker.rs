@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Setting, Ticket};
+use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Ticket};
 use crate::error::{Error, Result};
 use crate::head::{activate, finite};
 use crate::network::RunOutput;
-use crate::options::{Activation, Overflow, Prompt, ScoreOptions, Truncation};
+use crate::options::{Activation, Overflow, Prompt, ScoreOptions};
 use crate::reply::Reply;
 use crate::spec::{ActivationFunction, DeclaredActivation, HeadSpec};
 use crate::tokenizer::{Limit, Part, TokenRow};
@@ -33,50 +33,14 @@ pub fn score(
     reply: Reply<Answer<Scores>>,
 ) {
     match request(engine, queries, documents, options, ticket, rows) {
-        Ok(request) if engine.reads_chats() => submit_chats(engine, request, options, reply),
         Ok(request) => engine.submit(request, reply),
         Err(error) => reply.send(Err(error)),
     }
 }
 
-/// Each pair as a chat of two messages; the prompt is a message before them.
-fn submit_chats(
-    engine: &Arc<Engine>,
-    request: Request<ScoreHead>,
-    options: &ScoreOptions,
-    reply: Reply<Answer<Scores>>,
-) {
-    let (setting, limit) = match chats(engine, options) {
-        Ok(found) => found,
-        Err(error) => return reply.send(Err(error)),
-    };
-    let Inputs::Pairs { queries, documents, .. } = request.inputs else { return };
-    let queries: Vec<Arc<str>> = queries.into_iter().map(|query| query.text.into()).collect();
-    let texts = documents.into_iter().enumerate().map(|(row, document)| {
-        let query = if queries.len() == 1 { &queries[0] } else { &queries[row] };
-        vec![query.clone(), document.text.into()]
-    });
-    let texts = texts.collect();
-    engine.submit_chats(setting, texts, Request { inputs: Inputs::Tokens(Vec::new()), limit, ..request }, reply);
-}
-
-fn chats(engine: &Engine, options: &ScoreOptions) -> Result<(Setting, Limit)> {
-    if options.overflow == Overflow::Chunk {
-        return Err(Error::InvalidArgument(
-            "Expected 'truncate' for `overflow` but received 'chunk': this model reads a query and a document as one chat".into(),
-        ));
-    }
-    let system = engine.spec.prompt(&Prompt::Default)?.to_owned();
-    let limit = Limit {
-        tokens: engine.spec.max_length.of(options.max_length)?,
-        truncation: options.truncation.or(engine.options.truncation).unwrap_or(Truncation::Right),
-    };
-    Ok((Setting { roles: &["query", "document"], system, task: None }, limit))
-}
-
 fn request(
     engine: &Arc<Engine>,
-    mut queries: Vec<Part>,
+    queries: Vec<Part>,
     documents: Vec<Part>,
     options: &ScoreOptions,
     ticket: Ticket,
@@ -92,12 +56,7 @@ fn request(
             queries.len()
         )));
     }
-    let prompt = engine.spec.prompt(&Prompt::Default)?;
-    if !prompt.is_empty() && !engine.reads_chats() {
-        for query in &mut queries {
-            query.text.insert_str(0, prompt);
-        }
-    }
+    let prompt = engine.spec.prompt(&Prompt::Default)?.to_owned();
     let activation = match options.activation.unwrap_or(Activation::None) {
         Activation::None => ActivationFunction::Identity,
         Activation::Sigmoid => ActivationFunction::Sigmoid,
@@ -111,7 +70,7 @@ fn request(
         },
     };
     Ok(Request {
-        inputs: Inputs::Pairs { queries, documents, windows: options.overflow == Overflow::Chunk },
+        inputs: Inputs::Pairs { prompt, queries, documents, windows: options.overflow == Overflow::Chunk },
         limit: Limit {
             tokens: engine.spec.max_length.of(options.max_length)?,
             truncation: engine.truncation(options.truncation),

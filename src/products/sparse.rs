@@ -7,7 +7,7 @@ use crate::engine::{Answer, Counted, Engine, Head, Inputs, Request, Rows, Ticket
 use crate::error::{Error, Result};
 use crate::head::{finite, splade};
 use crate::network::RunOutput;
-use crate::options::{Prompt, SparseOptions, Task};
+use crate::options::{Prompt, SparseOptions};
 use crate::reply::Reply;
 use crate::spec::{HeadSpec, SparseSpec, SparseWay};
 use crate::tokenizer::{Limit, Part, TokenRow};
@@ -56,15 +56,10 @@ fn request(
         named => engine.spec.prompt(named)?.to_owned(),
     };
     let max_length = engine.spec.max_length;
-    let by_task = match options.task {
-        Task::Any => None,
-        Task::Query => max_length.query,
-        Task::Document => max_length.document,
-    };
     Ok(Request {
-        inputs: Inputs::Texts { prompt, texts },
+        inputs: Inputs::Texts { prompt, task: options.task, texts },
         limit: Limit {
-            tokens: max_length.of(options.max_length.or(by_task))?,
+            tokens: max_length.of(options.max_length.or(max_length.of_task(options.task)))?,
             truncation: engine.truncation(options.truncation),
         },
         head: SparseHead {

@@ -8,7 +8,7 @@ use super::tokenizer::{TokenizerSpec, filling_tokens};
 use super::{Configs, ModuleStep};
 use crate::error::{Error, Result, shown};
 use crate::files::{ModelFolder, Object};
-use crate::options::{Product, Side};
+use crate::options::{Product, Task};
 
 /// From token vectors to the vectors that count.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +46,7 @@ pub struct ScoringMask {
     words: Vec<String>,
     /// Ids of tokens that do not count, once the tokenizer is there.
     skipped: Vec<u32>,
-    skips: Vec<Side>,
+    skips: Vec<Task>,
     /// The only ids that count in documents; empty: all.
     kept: Vec<u32>,
 }
@@ -60,7 +60,7 @@ pub struct TokenPooling {
     pub protected: usize,
     /// Whether all are scaled to length 1 afterwards.
     pub normalize: bool,
-    tasks: Vec<Side>,
+    tasks: Vec<Task>,
 }
 
 impl LateSpec {
@@ -101,7 +101,7 @@ impl LateSpec {
 
     /// The pooling of a text with this task, if there is one.
     #[must_use]
-    pub fn pooling(&self, task: Side) -> Option<&TokenPooling> {
+    pub fn pooling(&self, task: Task) -> Option<&TokenPooling> {
         self.pooling.as_ref().filter(|pooling| pooling.tasks.contains(&task))
     }
 }
@@ -109,14 +109,14 @@ impl LateSpec {
 impl ScoringMask {
     /// Whether the token counts.
     #[must_use]
-    pub fn counts(&self, id: u32, task: Side) -> bool {
+    pub fn counts(&self, id: u32, task: Task) -> bool {
         let skipped = self.skips.contains(&task) && self.skipped.contains(&id);
-        let kept = task == Side::Query || self.kept.is_empty() || self.kept.contains(&id);
+        let kept = task == Task::Query || self.kept.is_empty() || self.kept.contains(&id);
         kept && !skipped
     }
 
     fn of_words(words: Vec<String>) -> Self {
-        ScoringMask { words, skipped: Vec::new(), skips: vec![Side::Document], kept: Vec::new() }
+        ScoringMask { words, skipped: Vec::new(), skips: vec![Task::Document], kept: Vec::new() }
     }
 }
 
@@ -242,8 +242,8 @@ fn strings(config: &Object, key: &str) -> Result<Option<Vec<String>>> {
 }
 
 /// Tasks by name. Names of others are of no text here.
-fn tasks(config: &Object, key: &str) -> Result<Vec<Side>> {
-    let Some(names) = strings(config, key)? else { return Ok(vec![Side::Document]) };
+fn tasks(config: &Object, key: &str) -> Result<Vec<Task>> {
+    let Some(names) = strings(config, key)? else { return Ok(vec![Task::Document]) };
     Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
@@ -270,10 +270,10 @@ mod tests {
         let spec = LateSpec { mask: Some(mask), ..LateSpec::default() };
         let id_of = |word: &str| (word == ".").then_some(7);
         let mask = spec.of_tokenizer(&id_of).expect("resolved").mask.expect("a mask");
-        assert!(!mask.counts(7, Side::Document) && mask.counts(7, Side::Query) && mask.counts(8, Side::Document));
+        assert!(!mask.counts(7, Task::Document) && mask.counts(7, Task::Query) && mask.counts(8, Task::Document));
         let both = object(&json!({ "skiplist_tasks": ["query", "document"], "keep_only_token_ids": [3] }));
         let both = read_mask(&both).expect("a mask");
-        assert!(both.counts(3, Side::Document) && !both.counts(4, Side::Document) && both.counts(4, Side::Query));
+        assert!(both.counts(3, Task::Document) && !both.counts(4, Task::Document) && both.counts(4, Task::Query));
         assert_eq!(
             read_mask(&object(&json!({ "skiplist_words": [1] }))).expect_err("a number").code(),
             "ERR_MODEL_INVALID"
@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn pooling_of_older_saves_is_not_normalised() {
         let pooling = read_pooling(&object(&json!({ "pool_factor": 2 }))).expect("pooling");
-        assert_eq!(pooling, TokenPooling { factor: 2.0, protected: 1, normalize: false, tasks: vec![Side::Document] });
+        assert_eq!(pooling, TokenPooling { factor: 2.0, protected: 1, normalize: false, tasks: vec![Task::Document] });
         assert!(read_pooling(&object(&json!({ "pool_factor": 0.5 }))).is_err());
     }
 }

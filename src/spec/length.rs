@@ -9,7 +9,7 @@
 use super::Configs;
 use crate::error::{Error, Result};
 use crate::files::{ModelFolder, Object};
-use crate::options::LoadOptions;
+use crate::options::{LoadOptions, Task};
 
 /// Used where no file names any limit, so that memory stays bounded.
 const UNDECLARED: usize = 131_072;
@@ -121,6 +121,15 @@ impl MaxLength {
             query: self.query.map(cut),
             document: self.document.map(cut),
         })
+    }
+
+    /// The repository's own limit for texts of this task, if it has one.
+    #[must_use]
+    pub fn of_task(&self, task: Option<Task>) -> Option<usize> {
+        match task? {
+            Task::Query => self.query,
+            Task::Document => self.document,
+        }
     }
 }
 

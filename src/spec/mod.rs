@@ -47,7 +47,7 @@ pub(crate) use tokenizer::{added_tokens, steps};
 
 use crate::error::{Error, Result};
 use crate::files::{ModelFolder, Object};
-use crate::options::{LoadOptions, Pooling, Product, Prompt};
+use crate::options::{LoadOptions, Pooling, Product, Prompt, Task};
 
 /// Everything that the model's files say about how to run it, with the user's load options applied.
 #[derive(Debug, Clone)]
@@ -420,8 +420,8 @@ impl ModelSpec {
         let named = |name: &str| self.prompts.get(name).map(String::as_str);
         Ok(match prompt {
             Prompt::Default => self.default_prompt.as_deref().and_then(named).unwrap_or(""),
-            Prompt::Query => named("query").unwrap_or(""),
-            Prompt::Document => ["document", "passage", "corpus"]
+            Prompt::Of(Task::Query) => named("query").unwrap_or(""),
+            Prompt::Of(Task::Document) => ["document", "passage", "corpus"]
                 .iter()
                 .filter_map(|name| named(name))
                 .find(|text| !text.is_empty())

@@ -28,11 +28,11 @@ impl Routes {
     ///
     /// # Errors
     /// [`Error::ModelUnsupported`] where there is none.
-    pub fn of(&self, task: Task) -> Result<&str> {
+    pub fn of(&self, task: Option<Task>) -> Result<&str> {
         let (route, what) = match task {
-            Task::Any => (&self.any, "calls without a task; use `embedQuery` or `embedDocument`"),
-            Task::Query => (&self.query, "queries"),
-            Task::Document => (&self.document, "documents"),
+            None => (&self.any, "calls without a task; use `embedQuery` or `embedDocument`"),
+            Some(Task::Query) => (&self.query, "queries"),
+            Some(Task::Document) => (&self.document, "documents"),
         };
         route.as_deref().ok_or_else(|| {
             let names: Vec<_> = self.names.iter().map(|name| shown(name)).collect();
@@ -145,7 +145,7 @@ fn read(folder: &ModelFolder, router: &Module) -> Result<(BTreeMap<String, Vec<M
         // A task that leads nowhere is an error of the reference, and no call without one.
         if task.is_some() { found } else { found.or_else(|| default.clone()) }
     };
-    let [any, query, document] = [Task::Any, Task::Query, Task::Document].map(|task| of(task.as_str()));
+    let [any, query, document] = [None, Some(Task::Query), Some(Task::Document)].map(|task| of(task.map(Task::as_str)));
     let names = structure.keys().cloned().collect();
     let mut routes = Routes { any, query, document, names, networks: 0 };
     let first = |name: &str| structure.get(name).and_then(|modules| modules.first());
@@ -261,7 +261,7 @@ mod tests {
         ));
         let found = found.expect("routes");
         assert_eq!(
-            [Task::Any, Task::Query, Task::Document].map(|task| found.of(task).expect("a route").to_owned()),
+            [None, Some(Task::Query), Some(Task::Document)].map(|task| found.of(task).expect("a route").to_owned()),
             ["document", "query", "document"]
         );
         assert_eq!((found.first(), found.others()), (Some("document"), vec!["query"]));
@@ -275,9 +275,9 @@ mod tests {
             ))
             .expect("routes")
         };
-        assert_eq!(of("").of(Task::Any).expect("a route"), "query");
+        assert_eq!(of("").of(None).expect("a route"), "query");
         let none = of(r#""default_route": null, "allow_empty_key": false"#);
-        assert_eq!(none.of(Task::Any).expect_err("none").code(), "ERR_MODEL_UNSUPPORTED");
+        assert_eq!(none.of(None).expect_err("none").code(), "ERR_MODEL_UNSUPPORTED");
         assert_eq!(none.first(), Some("query"));
     }
 
@@ -289,13 +289,13 @@ mod tests {
                 {{"('query', 'text')": "light", "(None, ('image', 'text'))": "heavy"}}}}}}"#
         ));
         let found = found.expect("routes");
-        assert_eq!(found.of(Task::Query).expect("a route"), "light");
-        assert_eq!(found.of(Task::Any).expect("a route"), "heavy");
-        let error = found.of(Task::Document).expect_err("no route");
+        assert_eq!(found.of(Some(Task::Query)).expect("a route"), "light");
+        assert_eq!(found.of(None).expect("a route"), "heavy");
+        let error = found.of(Some(Task::Document)).expect_err("no route");
         assert!(error.to_string().contains("heavy, \"light\"") || error.to_string().contains("light"), "{error}");
         let catch_all = r#""parameters": {"route_mappings": {"(None, None)": "a"}}"#;
         let found = routes(&format!(r#"{{{MODULES}, "structure": {{"a": ["a"], "query": ["b"]}}, {catch_all}}}"#));
-        assert_eq!(found.expect("routes").of(Task::Query).expect("a route"), "a");
+        assert_eq!(found.expect("routes").of(Some(Task::Query)).expect("a route"), "a");
     }
 
     #[test]

@@ -42,6 +42,30 @@ struct Chosen {
     kind: DeviceType,
 }
 
+/// Who made the processor, as ONNX Runtime knows it: `AuthenticAMD`.
+fn processor(environment: &Environment) -> Option<&str> {
+    let hardware = environment
+        .devices()
+        .map(|device| device.hardware_device())
+        .find(|hardware| hardware.ty() == DeviceType::CPU)?;
+    hardware.vendor().ok()
+}
+
+/// A library opened, and named no device. OpenVINO could compute on any processor, but its plugin passes over hardware that is not Intel's
+/// (`OpenVINOEpPluginFactory::GetSupportedDevices`).
+fn nothing_to_use(library: &Path, processor: Option<&str>) -> String {
+    let is_openvino = library.file_name().is_some_and(|name| name.to_string_lossy().contains("openvino"));
+    let reason = match processor {
+        Some(maker) if is_openvino && !maker.contains("Intel") => {
+            format!(
+                "OpenVINO takes processors and GPUs of Intel only; the processor here is of {maker}, and a GPU of Intel with its driver was not found"
+            )
+        }
+        _ => "Its GPU, or the driver of that, is missing".into(),
+    };
+    format!("{} is there, but it found no device that it can use. {reason}", library.display())
+}
+
 impl PluginProvider {
     pub fn new(plugin: Plugin, options: &LoadOptions) -> Self {
         PluginProvider { plugin, device_id: options.device_id, threads: options.threads, chosen: OnceCell::new() }
@@ -81,10 +105,7 @@ impl PluginProvider {
             .collect();
         // Of several names the plain one: OpenVINO's other one stands for its own automatic choice.
         let Some(provider) = devices.iter().map(|(_, name, _)| name).min_by_key(|name| name.len()).cloned() else {
-            return Err(format!(
-                "{} is there, but it found no device that it can use. Its GPU, or the driver of that, is missing",
-                library.display()
-            ));
+            return Err(nothing_to_use(&library, processor(environment)));
         };
         let mut devices: Vec<(usize, DeviceType)> =
             devices.iter().filter(|(_, name, _)| *name == provider).map(|(at, _, kind)| (*at, *kind)).collect();
