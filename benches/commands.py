@@ -5,6 +5,7 @@ Every answer is a line of JSON; a failure is one with "error".
 
 import json
 import sys
+import time
 
 
 def serve(prepare, perform):
@@ -32,3 +33,38 @@ def serve(prepare, perform):
 def obey(work, command):
     """Calls the method that the command names, with the rest of it as arguments."""
     return getattr(work, command.pop("do"))(**command)
+
+
+class Work:
+    """A contender of field.mjs: `embed(what, texts)` makes vectors of the texts of a set, and `write(vectors, path)` files of them, and the answer."""
+
+    def __init__(self, embed, write, texts):
+        self.embed, self.write = embed, write
+        with open(texts) as file:
+            self.sets = json.load(file)
+
+    def outputs(self, what, to):
+        return self.write(self.embed(what, self.sets[what]), to)
+
+    def timed(self, what):
+        start, before = time.perf_counter(), time.process_time()
+        self.embed(what, self.sets[what])
+        return {"ms": (time.perf_counter() - start) * 1000, "cpu": (time.process_time() - before) * 1000}
+
+
+def contend(peers, write):
+    """Answers field.mjs: `peers[kind](description)` loads one model and gives its `embed`, and what is said of it first."""
+
+    def prepare(spec):
+        embed, about = peers[spec["kind"]](spec)
+        return Work(embed, write, spec["texts"]), about
+
+    serve(prepare, obey)
+
+
+def quiet():
+    """transformers, without bars and warnings on standard output."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()

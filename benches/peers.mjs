@@ -77,7 +77,7 @@ function folders(name) {
   const real = { minilm: 'all-MiniLM-L6-v2', reranker: 'vecrank-reranker-mini' }[name]
   if (real === undefined) {
     const target = path.join(work, 'models', `${name}-shape`)
-    const reason = make(target, beside('peers/make_model.py'), [name, '--like', path.join(models, 'all-MiniLM-L6-v2'), '--work', work])
+    const reason = make(target, beside('models/bert.py'), [name, '--like', path.join(models, 'all-MiniLM-L6-v2'), '--work', work])
     return reason === undefined ? { onnx: target, safetensors: target } : { reason }
   }
   const safetensors = path.join(work, 'safetensors', real)

@@ -8,29 +8,17 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { Embedder } from 'vecrank'
-import { machine } from './peers/machine.mjs'
-import { Running } from './peers/process.mjs'
+import { Peer, beside, compared, delay, inTurns, introduced, measured, numbersIn, options, range, table, times, writeFigures, writeSets } from './field.mjs'
 import { median } from './peers/rows.mjs'
-import { watched } from './watched.mjs'
 
-const beside = (name) => fileURLToPath(new URL(name, import.meta.url))
-const { values } = parseArgs({
-  options: {
-    python: { type: 'string' },
-    texts: { type: 'string', default: '50000' },
-    rounds: { type: 'string', default: '5' },
-    dimensions: { type: 'string', default: '256' },
-    like: { type: 'string', default: beside('../../shared/models/all-MiniLM-L6-v2') },
-    data: { type: 'string', default: beside('../../shared/data/bench.json') },
-    work: { type: 'string', default: beside('../target/static') },
-  },
+const values = options('static', {
+  texts: { type: 'string', default: '50000' },
+  rounds: { type: 'string', default: '5' },
+  dimensions: { type: 'string', default: '256' },
 })
-const rounds = Number(values.rounds)
+const { python, work, rounds } = values
 const count = Number(values.texts)
-const work = path.resolve(values.work)
 const folder = path.join(work, 'table')
 mkdirSync(folder, { recursive: true })
 
@@ -58,100 +46,61 @@ const words = short.flatMap((text) => text.split(' '))
 const word = (at) => words[at % words.length]
 // A word more in each, and in every eighth a number that was never there before.
 const texts = Array.from({ length: count }, (_, index) => `${short[index % short.length]} ${word(index * 7919)} ${index % 8 === 0 ? index : word(index * 104_729)}`)
-const file = path.join(work, 'texts.json')
-writeFileSync(file, JSON.stringify(texts))
+// The first thousand are compared.
+const sets = { compared: texts.slice(0, 1000), texts }
+const file = writeSets(work, sets)
 
 // ---------- contenders ------------------------------------------------------------------------------------------------
 
-class Ours {
+let tokens
+const ours = {
   async open() {
     this.model = await Embedder.load(folder)
-  }
-
-  async vectors(wanted) {
-    return this.model.embedMany(texts.slice(0, wanted))
-  }
-
-  async timed() {
-    const before = process.cpuUsage()
-    const { ms, p99, result } = await watched(() => this.model.embedMany(texts))
-    const { user, system } = process.cpuUsage(before)
-    this.tokens = result.tokens
-    return { ms, loop: p99, cpu: (user + system) / 1000 }
-  }
-
+  },
+  outputs(what) {
+    return this.model.embedMany(sets[what])
+  },
+  async timed(what) {
+    const { result, ...times } = await measured(() => this.model.embedMany(sets[what]))
+    tokens = result.tokens
+    return times
+  },
   close() {
     return this.model.dispose()
-  }
+  },
 }
 
-class Theirs {
-  constructor(spec) {
-    this.spec = spec
-  }
-
-  async open() {
-    this.running = new Running(values.python, [beside('static.py'), JSON.stringify({ ...this.spec, folder, texts: file })])
-    await this.running.ready()
-  }
-
-  async vectors(wanted) {
-    const to = path.join(work, 'vectors.f32')
-    const { rows, width } = await this.running.ask('vectors', { count: wanted, to })
-    const bytes = readFileSync(to)
-    return { rows, data: new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)), dimensions: width }
-  }
-
-  timed() {
-    return this.running.ask('timed', {})
-  }
-
-  close() {
-    return this.running.end()
-  }
+function theirs(kind, batch) {
+  const read = ({ rows, width }, file) => ({ rows, data: numbersIn(file), dimensions: width })
+  return new Peer([python, beside('static.py'), JSON.stringify({ kind, batch, folder, texts: file })], read, work)
 }
 
-const field = [['vecrank', new Ours()]]
-if (values.python === undefined) console.log('left out    model2vec and sentence-transformers: no --python')
+const field = [['vecrank', ours]]
+if (python === undefined) console.log('left out    model2vec and sentence-transformers: no --python')
 else {
-  field.push(['model2vec', new Theirs({ kind: 'model2vec' })])
-  for (const batch of [32, 1024]) field.push([`sentence-transformers, batches of ${batch}`, new Theirs({ kind: 'sentence-transformers', batch })])
+  field.push(['model2vec', theirs('model2vec')])
+  for (const batch of [32, 1024]) field.push([`sentence-transformers, batches of ${batch}`, theirs('sentence-transformers', batch)])
 }
 
-// ---------- comparison, then time -------------------------------------------------------------------------------------
-
-const about = await machine()
-console.log(`machine     ${about.cpu}, ${about.cpus} CPUs`)
-if (about.busy > 0.1) console.log(`            NOT IDLE: others use ${(about.busy * 100).toFixed(0)} % of the CPUs; only ratios of this run mean anything`)
-
-const taking = []
-let reference
-for (const [name, contender] of field) {
-  await contender.open()
-  const { data, rows, dimensions } = await contender.vectors(1000)
-  reference ??= data
-  let furthest = data.length === reference.length ? 0 : Infinity
-  for (let at = 0; at < data.length; at++) furthest = Math.max(furthest, Math.abs(data[at] - reference[at]))
-  console.log(`compared    ${name}: ${rows} vectors of ${dimensions}, largest difference ${furthest.toExponential(1)}`)
-  if (!(furthest < 1e-5)) throw new Error(`${name} gives other vectors`)
-  taking.push({ name, contender, speeds: [], cpu: [], loop: 0 })
+function judge({ compared: { data, rows, dimensions } }, { compared: reference }) {
+  let furthest = data.length === reference.data.length ? 0 : Infinity
+  for (let at = 0; at < data.length; at++) furthest = Math.max(furthest, Math.abs(data[at] - reference.data[at]))
+  return { agrees: furthest < 1e-5, said: `${rows} vectors of ${dimensions}, largest difference ${furthest.toExponential(1)}` }
 }
-for (let round = 0; round < rounds; round++) {
-  for (const [index] of taking.entries()) {
-    const each = taking[(index + round) % taking.length]
-    const { ms, cpu, loop } = await each.contender.timed()
-    each.speeds.push((count / ms) * 1000)
-    each.cpu.push((cpu * 1000) / count)
-    each.loop = Math.max(each.loop, loop ?? 0)
-  }
-}
-console.log(`parameters  ${count} texts of ${(field[0][1].tokens / count).toFixed(1)} tokens, ${shape[0]} × ${shape[1]}, ${rounds} rounds`)
-for (const { contender } of taking) await contender.close()
 
+const about = await introduced()
+const taking = await compared(field, ['compared'], judge)
+await inTurns(taking, { texts: count }, rounds)
+console.log(`parameters  ${count} texts of ${(tokens / count).toFixed(1)} tokens, ${shape[0]} × ${shape[1]}, ${rounds} rounds`)
 const whole = (number) => Math.round(number).toLocaleString('en')
-const ours = median(taking[0].speeds)
-console.log('\n| | texts/s: median (least–most) | vecrank is | CPU µs a text | loop p99 ms |\n|---|---|---|---|---|')
-for (const { name, speeds, cpu, loop } of taking) {
-  const range = `${whole(median(speeds))} (${whole(Math.min(...speeds))}–${whole(Math.max(...speeds))})`
-  console.log(`| ${name} | ${range} | ${(ours / median(speeds)).toFixed(2)} times | ${median(cpu).toFixed(1)} | ${loop > 0 ? loop.toFixed(1) : '–'} |`)
-}
+table(
+  ['', 'texts/s: median (least–most)', 'vecrank is', 'CPU µs a text', 'loop p99 ms'],
+  taking.map((each) => [
+    each.name,
+    range(each.speeds.texts, whole),
+    `${times(taking[0], [each], 'texts')} times`,
+    ((median(each.cpu.texts) * 1000) / count).toFixed(1),
+    delay(each),
+  ]),
+)
+writeFigures(values, about, { count, shape }, taking)

@@ -4,14 +4,13 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adaptors } from './adaptors.mjs'
+import { serve } from '../commands.mjs'
 import { watched } from '../watched.mjs'
 
 const spec = JSON.parse(process.argv[2])
 const sets = JSON.parse(readFileSync(spec.texts, 'utf8'))
-const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`)
 
 /** The first texts of a set; from its beginning again where it has fewer. */
 const take = (set, count) => Array.from({ length: count }, (_, index) => sets[set][index % sets[set].length])
@@ -105,22 +104,11 @@ const work = {
   },
 }
 
-let model
-try {
-  model = await adaptors[spec.kind](spec)
-} catch (error) {
-  say({ error: error.message })
-  process.exit(1)
-}
-say({ ready: model.about })
-for await (const line of createInterface({ input: process.stdin })) {
-  const { do: what, ...command } = JSON.parse(line)
-  const before = cpu()
-  try {
+await serve(
+  () => adaptors[spec.kind](spec),
+  async (model, { do: what, ...command }) => {
+    const before = cpu()
     const answer = await work[what](model, command)
-    say({ ...answer, peak: peak(), cpu: cpu() - before })
-  } catch (error) {
-    say({ error: error.message })
-  }
-}
-process.exit(0)
+    return { ...answer, peak: peak(), cpu: cpu() - before }
+  },
+)
