@@ -6,13 +6,13 @@ use napi::bindgen_prelude::{Env, Object, ToNapiValue, Uint8Array, Uint32Array};
 use napi_derive::napi;
 
 use super::model::{Model, Ticket};
-use super::options::{
-    ClassifyRequest, ClassifyTokensRequest, EmbedRequest, ForwardRequest, LateRequest, ScoreRequest, SparseRequest,
-    parts,
-};
 use super::outcome::{
     EmbedOutcome, EmbedReply, RaggedOutcome, RaggedReply, ScoreOutcome, ScoreReply, SpansOutcome, SpansReply, count,
     promise,
+};
+use super::requests::{
+    ClassifyRequest, ClassifyTokensRequest, EmbedRequest, ForwardRequest, LateRequest, ScoreRequest, SparseRequest,
+    parts,
 };
 use crate::engine::{Answer, Waiting};
 use crate::error::{Error, Result};

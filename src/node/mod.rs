@@ -15,6 +15,7 @@ pub mod functions;
 pub mod model;
 pub mod options;
 pub mod outcome;
+pub mod requests;
 pub mod search;
 pub mod store;
 pub mod tokenizer;

@@ -7,8 +7,9 @@ use napi::bindgen_prelude::{Env, Object, Uint32Array};
 use napi_derive::napi;
 use serde_json::json;
 
-use super::options::{LoadOptions, RowsOf};
+use super::options::LoadOptions;
 use super::outcome::{CountOutcome, Download, LoadOutcome, count, promise};
+use super::requests::RowsOf;
 use crate::engine::{self, Engine};
 use crate::error::{Error, Result};
 use crate::network::{OutputKind, graph::runtime_version};

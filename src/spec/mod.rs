@@ -9,6 +9,7 @@ mod activation;
 mod chat;
 mod classifier;
 mod colbert;
+mod configs;
 mod kind;
 mod labels;
 mod late;
@@ -20,6 +21,7 @@ mod modules;
 mod network;
 mod network_file;
 mod pooling;
+mod prompts;
 mod routes;
 mod sparse;
 mod static_embedding;
@@ -45,9 +47,11 @@ pub use templates::templates_of;
 pub use tokenizer::TokenizerSpec;
 pub(crate) use tokenizer::{added_tokens, steps};
 
-use crate::error::{Error, Result};
+use configs::Configs;
+
+use crate::error::Result;
 use crate::files::{ModelFolder, Object};
-use crate::options::{LoadOptions, Pooling, Product, Prompt, Task};
+use crate::options::{LoadOptions, Pooling, Product};
 
 /// Everything that the model's files say about how to run it, with the user's load options applied.
 #[derive(Debug, Clone)]
@@ -165,22 +169,6 @@ pub struct EmbeddingSpec {
     pub dimensions: Option<usize>,
 }
 
-/// The configuration files that several parts read.
-pub(crate) struct Configs {
-    pub config: Object,
-    pub tokenizer: Object,
-    pub sentence_bert: Object,
-    /// `config_sentence_transformers.json`; the reference reads it only where `modules.json` exists.
-    pub sentence_transformers: Option<Object>,
-    pub modules: Option<Vec<modules::Module>>,
-    /// The ways of texts, where there are several. `modules` are those of one of them.
-    pub routes: Option<Routes>,
-    /// The folder of the transformer, or of the table, inside the repository: `""` or `"0_Transformer/"`.
-    pub transformer: String,
-    /// Whether there is a table of vectors and no transformer.
-    pub is_static: bool,
-}
-
 /// What a model's files say of its tokenizer alone; nothing else is read.
 ///
 /// # Errors
@@ -188,123 +176,6 @@ pub(crate) struct Configs {
 pub fn tokenizer_of(folder: &ModelFolder) -> Result<TokenizerSpec> {
     folder.prefetch(&["config.json", "tokenizer_config.json", "tokenizer.json"])?;
     TokenizerSpec::read(folder, &Configs::of_tokenizer(folder)?)
-}
-
-impl Configs {
-    /// Those that a tokenizer by itself is made from.
-    fn of_tokenizer(folder: &ModelFolder) -> Result<Self> {
-        Ok(Configs {
-            is_static: false,
-            config: folder.object("config.json")?.unwrap_or_default(),
-            tokenizer: folder.object("tokenizer_config.json")?.unwrap_or_default(),
-            sentence_bert: Object::default(),
-            sentence_transformers: None,
-            modules: None,
-            routes: None,
-            transformer: String::new(),
-        })
-    }
-
-    fn read(folder: &ModelFolder, product: Product, route: Option<&str>) -> Result<Self> {
-        // Only a hint: what is read below is fetched if it is missing here.
-        folder.prefetch(&[
-            "modules.json",
-            "config_sentence_transformers.json",
-            "sentence_bert_config.json",
-            "config.json",
-            "tokenizer_config.json",
-        ])?;
-        let mut modules = modules::read_list(folder)?;
-        // The reference reads these two files only where modules.json exists.
-        let mut sentence_transformers = match modules {
-            Some(_) => folder.object("config_sentence_transformers.json")?,
-            None => None,
-        };
-        // And takes a cross-encoder's modules, prompts and activation only from a file that calls itself something.
-        if !product.is_embedder() && sentence_transformers.as_ref().is_none_or(|file| file.get("model_type").is_none())
-        {
-            (modules, sentence_transformers) = (None, None);
-        }
-        let routes = match &mut modules {
-            Some(modules) if product == Product::SparseEmbedder => routes::enter(folder, modules, route)?,
-            _ => None,
-        };
-        let transformer = match modules.as_ref().and_then(|list| list.first()) {
-            Some(first) if !first.path.is_empty() => format!("{}/", first.path.trim_end_matches('/')),
-            _ => String::new(),
-        };
-        if static_embedding::is_static(modules.as_deref()) {
-            return Ok(Configs::of_table(sentence_transformers, modules, transformer));
-        }
-        let config_file = format!("{transformer}config.json");
-        let config = folder.object(&config_file)?.ok_or_else(|| {
-            Error::FileNotFound(format!(
-                "{} has no {config_file}. Every transformers model has one: is this the model's folder?",
-                folder.root().display()
-            ))
-        })?;
-        if modules.is_none()
-            && product == Product::Embedder
-            && let Some(modules) = static_embedding::of_model2vec(&config)?
-        {
-            return Ok(Configs::of_table(None, Some(modules), transformer));
-        }
-        let mut tokenizer = folder.object(&format!("{transformer}tokenizer_config.json"))?.unwrap_or_default();
-        let sentence_bert = match modules {
-            Some(_) => length::read_sentence_bert(folder, &transformer)?,
-            None => Object::default(),
-        };
-        if let Some(other) = sentence_bert.text("tokenizer_name_or_path")? {
-            return Err(Error::ModelUnsupported(format!(
-                "{}: \"tokenizer_name_or_path\" is \"{other}\". Only the tokenizer beside the model is read",
-                sentence_bert.file
-            )));
-        }
-        // Arguments of the tokenizer's class are stronger than its own file. The second name is the older one.
-        for key in ["processor_kwargs", "tokenizer_args"] {
-            if let Some(arguments) = sentence_bert.object(key)? {
-                tokenizer.overlay(&arguments);
-                break;
-            }
-        }
-        Ok(Configs {
-            config,
-            tokenizer,
-            sentence_bert,
-            sentence_transformers,
-            modules,
-            routes,
-            transformer,
-            is_static: false,
-        })
-    }
-
-    /// Of static embeddings, for which nothing else is read.
-    fn of_table(
-        sentence_transformers: Option<Object>,
-        modules: Option<Vec<modules::Module>>,
-        transformer: String,
-    ) -> Self {
-        let [config, tokenizer, sentence_bert] = std::array::from_fn(|_| Object::default());
-        Configs {
-            config,
-            tokenizer,
-            sentence_bert,
-            sentence_transformers,
-            modules,
-            routes: None,
-            transformer,
-            is_static: true,
-        }
-    }
-
-    pub(crate) fn model_type(&self) -> &str {
-        self.config.get("model_type").and_then(|value| value.as_str()).unwrap_or("")
-    }
-
-    pub(crate) fn architecture(&self) -> Option<&str> {
-        kind::architecture(&self.config)
-    }
 }
 
 impl ModelSpec {
@@ -348,7 +219,7 @@ impl ModelSpec {
             Product::Embedder | Product::Reranker => chat::chat(folder, &configs)?,
             _ => None,
         };
-        let (prompts, default_prompt) = prompts(&configs, options)?;
+        let (prompts, default_prompt) = prompts::declared(&configs, options)?;
         let position_offset = length::position_offset(&configs)?;
         let choices = match &head {
             HeadSpec::Sparse(SparseSpec { way: SparseWay::Weights { file }, .. }) => {
@@ -411,65 +282,4 @@ impl ModelSpec {
             "the model has no ONNX file of that dtype"
         }
     }
-
-    /// The text that goes before each text of a call.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] where the name is unknown.
-    pub fn prompt(&self, prompt: &Prompt) -> Result<&str> {
-        let named = |name: &str| self.prompts.get(name).map(String::as_str);
-        Ok(match prompt {
-            Prompt::Default => self.default_prompt.as_deref().and_then(named).unwrap_or(""),
-            Prompt::Of(Task::Query) => named("query").unwrap_or(""),
-            Prompt::Of(Task::Document) => ["document", "passage", "corpus"]
-                .iter()
-                .filter_map(|name| named(name))
-                .find(|text| !text.is_empty())
-                .unwrap_or(""),
-            // The reference always knows these two names; a repository that does not declare them means no prompt.
-            Prompt::Named(name) if name == "query" || name == "document" => named(name).unwrap_or(""),
-            Prompt::Named(name) => {
-                return named(name).ok_or_else(|| {
-                    let known: Vec<_> = self.prompts.keys().map(|key| format!("'{key}'")).collect();
-                    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                    Error::InvalidArgument(format!(
-                        "Expected the name of a prompt for `prompt` but received '{name}'. The model has: {known}"
-                    ))
-                });
-            }
-            Prompt::Text(_) => "",
-        })
-    }
-}
-
-fn prompts(configs: &Configs, options: &LoadOptions) -> Result<(BTreeMap<String, String>, Option<String>)> {
-    let mut prompts = BTreeMap::new();
-    let mut default_prompt = None;
-    if let Some(file) = &configs.sentence_transformers {
-        if let Some(declared) = file.object("prompts")? {
-            for (name, text) in declared.entries() {
-                let text = if text.is_null() { Some("") } else { text.as_str() };
-                let text = text.ok_or_else(|| declared.wrong(name, "a string"))?;
-                prompts.insert(name.clone(), text.to_owned());
-            }
-        }
-        default_prompt = file.text("default_prompt_name")?.map(str::to_owned);
-    }
-    if let Some(given) = &options.prompts {
-        prompts.clone_from(given);
-    }
-    // These two names are always known to an embedder.
-    let is_known = |name: &String| options.product.is_embedder() && (name == "query" || name == "document");
-    if let Some(name) = &default_prompt
-        && !prompts.contains_key(name)
-        && !is_known(name)
-    {
-        if options.prompts.is_none() {
-            return Err(Error::invalid_model(format!(
-                "config_sentence_transformers.json: \"default_prompt_name\" is \"{name}\", which \"prompts\" does not hold"
-            )));
-        }
-        default_prompt = None;
-    }
-    Ok((prompts, default_prompt))
 }

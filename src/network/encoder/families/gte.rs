@@ -2,13 +2,13 @@
 
 use super::post_norm::{Sizes, types};
 use super::rotary::{of_base, rotary};
+use super::vocabulary::{self, Decoder};
 use super::{Config, Plan, Purpose, Understood};
 use crate::network::encoder::plan::{
     Activation, AttentionWeights, Embedding, FeedForward, Layer, Linear, Part, Rotary,
 };
 
 pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Understood<Plan> {
-    purpose.expect_texts(config)?;
     let sizes = Sizes::read(config, "gelu")?;
     let attention = sizes.attention(config)?;
     config.expect("position_embedding_type", &["rope".into()])?;
@@ -24,12 +24,21 @@ pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Under
     let types = types(config, if family == "new" { 2 } else { 1 })?;
     let embedding = Embedding { types, ..Embedding::of_bert(sizes.hidden, sizes.epsilon) };
     let layers = (0..sizes.layers).map(|number| layer(number, &sizes, rotary)).collect();
+    let head = vocabulary::head(config, purpose, || Ok(decoder(family, &sizes)))?;
+    let of_labels = |labels| sizes.head("pooler.dense", Activation::Tanh, "classifier", labels);
     Ok(Plan {
-        head: purpose.head(sizes.hidden, |labels| sizes.head("pooler.dense", Activation::Tanh, "classifier", labels)),
+        head: head.or_else(|| purpose.head(sizes.hidden, of_labels)),
         ignored: &["embeddings.position_ids", "pooler.", "lm_head.", "classifier."],
         prefix: if family == "new" { "new." } else { "gte." },
         ..Plan::new(sizes.hidden, embedding, attention, layers)
     })
+}
+
+/// What gives the logits of the vocabulary. Alibaba's code has the network's own function there, transformers always GELU.
+fn decoder(family: &str, sizes: &Sizes) -> Decoder {
+    let activation = if family == "new" { sizes.activation } else { Activation::Gelu };
+    let dense = Linear::new("lm_head.dense", sizes.hidden, sizes.hidden, true);
+    Decoder::new(dense, activation, sizes.norm("lm_head.norm"), "lm_head.decoder", None)
 }
 
 fn layer(number: usize, sizes: &Sizes, rotary: Rotary) -> Layer {

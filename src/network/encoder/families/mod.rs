@@ -62,16 +62,7 @@ impl Purpose {
 
     /// Refuses heads, in families whose heads are not known.
     fn expect_tokens(self, config: &Config<'_>) -> Understood<()> {
-        self.expect(self == Purpose::Tokens, config)
-    }
-
-    /// Refuses a head for tokens, in families where it is not known.
-    fn expect_texts(self, config: &Config<'_>) -> Understood<()> {
-        self.expect(matches!(self, Purpose::Tokens | Purpose::Labels(_)), config)
-    }
-
-    fn expect(self, is_known: bool, config: &Config<'_>) -> Understood<()> {
-        if is_known {
+        if self == Purpose::Tokens {
             return Ok(());
         }
         let family = config.text("model_type")?.unwrap_or_default();

@@ -2,13 +2,13 @@
 
 use super::post_norm::{Sizes, types};
 use super::rotary::{of_base, rotary};
+use super::vocabulary::{self, Decoder};
 use super::{Config, Plan, Purpose, Understood};
 use crate::network::encoder::plan::{
     Activation, AttentionWeights, Embedding, FeedForward, Layer, Linear, Part, Rotary,
 };
 
 pub(super) fn plan(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
-    purpose.expect_tokens(config)?;
     let of_hub = config.value("n_embd").is_some();
     let sizes = if of_hub { sizes_of_hub(config)? } else { Sizes::read(config, "silu")? };
     let attention = sizes.attention(config)?;
@@ -24,11 +24,22 @@ pub(super) fn plan(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
         ..Embedding::of_bert(sizes.hidden, sizes.epsilon)
     };
     let layers = (0..sizes.layers).map(|number| layer(number, &sizes, rotary)).collect();
+    let head = vocabulary::head(config, purpose, || Ok(decoder(&sizes, !of_hub)))?;
+    let of_labels = |labels| sizes.head("pooler.dense", Activation::Tanh, "classifier", labels);
     Ok(Plan {
-        ignored: &["pooler.", "cls."],
+        head: head.or_else(|| purpose.head(sizes.hidden, of_labels)),
+        ignored: &["pooler.", "cls.", "classifier."],
         prefix: "nomic_bert.",
         ..Plan::new(sizes.hidden, embedding, attention, layers)
     })
+}
+
+/// What gives the logits of the vocabulary. The models on the Hub have no biases there, as in their layers (`mlp_fc1_bias`).
+fn decoder(sizes: &Sizes, has_bias: bool) -> Decoder {
+    let dense = Linear::new("cls.predictions.transform.dense", sizes.hidden, sizes.hidden, has_bias);
+    let norm = sizes.norm("cls.predictions.transform.layer_norm");
+    let bias_beside = has_bias.then_some("cls.predictions.bias");
+    Decoder { has_bias, ..Decoder::new(dense, sizes.activation, norm, "cls.predictions.decoder", bias_beside) }
 }
 
 fn layer(number: usize, sizes: &Sizes, rotary: Rotary) -> Layer {
