@@ -42,7 +42,13 @@ const first = (options) => `
   process.on('unhandledRejection', () => unhandled++)
   // The addon numbers the threads of a session: vecrank-0, vecrank-1...
   const tasks = process.platform === 'linux' ? '/proc/self/task/' : undefined
-  const nameOf = (id) => readFileSync(tasks + id + '/comm', 'utf8')
+  const nameOf = (id) => {
+    try {
+      return readFileSync(tasks + id + '/comm', 'utf8')
+    } catch {
+      return '' // A thread of the download, which has ended since it was listed.
+    }
+  }
   const threads = () => tasks && readdirSync(tasks).filter((id) => /^vecrank-\\d/.test(nameOf(id))).length
   const say = (all) => {
     const isSame = all.every((vectors) => JSON.stringify(vectors) === JSON.stringify(all[0]))
