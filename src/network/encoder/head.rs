@@ -10,6 +10,7 @@ use super::plan::{Activation, Head, HeadPool, HeadStep};
 use super::weights::{LoadedNorm, Weights};
 use crate::head::splade_weight;
 use crate::spec::{SpladePooling, SpladeStrategy};
+use crate::tokenizer::TokenRow;
 
 /// Rows that are one unit of work in what is done row by row.
 const ROWS_PER_UNIT: usize = 8;
@@ -68,13 +69,17 @@ impl LoadedHead {
         states: &[f32],
         hidden: usize,
         texts: &[Range<usize>],
+        rows: &[&TokenRow],
     ) -> Array2<f32> {
         let mut width = hidden;
         let tokens = |rows: &Range<usize>| &states[rows.start * hidden..rows.end * hidden];
+        let token = |rows: &Range<usize>, place: usize| &states[(rows.start + place) * hidden..][..hidden];
         let mut vectors: Vec<f32> = match self.pool {
-            HeadPool::First => texts.iter().flat_map(|rows| &tokens(rows)[..hidden]).copied().collect(),
-            HeadPool::Last => {
-                texts.iter().flat_map(|rows| &tokens(rows)[(rows.len() - 1) * hidden..]).copied().collect()
+            HeadPool::First => texts.iter().flat_map(|rows| token(rows, 0)).copied().collect(),
+            HeadPool::Last => texts.iter().flat_map(|rows| token(rows, rows.len() - 1)).copied().collect(),
+            HeadPool::LastBut(padding) => {
+                let last = |row: &TokenRow| row.ids.iter().rposition(|id| *id != padding).unwrap_or(0);
+                texts.iter().zip(rows).flat_map(|(text, row)| token(text, last(row))).copied().collect()
             }
             HeadPool::Mean => texts.iter().flat_map(|rows| mean(tokens(rows), hidden)).collect(),
             HeadPool::Each => states.to_vec(),

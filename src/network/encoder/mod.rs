@@ -151,7 +151,7 @@ impl Encoder {
         let wrong = |error: ndarray::ShapeError| Error::Internal(error.to_string());
         let result = match &self.head {
             Some(head) => {
-                let logits = head.run(&self.kernels, gang, &buffers.states, hidden, &texts);
+                let logits = head.run(&self.kernels, gang, &buffers.states, hidden, &texts, rows);
                 let logits = logits.view();
                 read(&if head.is_of_tokens() {
                     RunOutput::Tokens(TokenVectors { hidden: logits, spans: &texts })

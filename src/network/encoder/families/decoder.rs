@@ -108,11 +108,26 @@ impl Decoder {
         Ok(Head { pool: HeadPool::Last, steps: vec![HeadStep::Linear(last)], vocabulary: None })
     }
 
+    /// The labels of a text: one layer on its last token's vector. Which token that is transformers 5.24 tells by the id of padding
+    /// (`GenericForSequenceClassification`), also where a text ends with it.
+    fn labels(&self, config: &Config<'_>, labels: usize) -> Understood<Head> {
+        let pool = config.id("pad_token_id")?.map_or(HeadPool::Last, HeadPool::LastBut);
+        let last = Linear::new("score", self.hidden, labels, false);
+        Ok(Head { pool, steps: vec![HeadStep::Linear(last)], vocabulary: None })
+    }
+
+    /// The labels of each token.
+    fn token_labels(&self, config: &Config<'_>, labels: usize) -> Understood<Head> {
+        let bias = config.flag("token_classification_bias")?.unwrap_or(true);
+        let last = Linear::new("score", self.hidden, labels, bias);
+        Ok(Head { pool: HeadPool::Each, steps: vec![HeadStep::Linear(last)], vocabulary: None })
+    }
+
     fn plan(&self, scale: f32, attention: Attention, layers: Vec<Layer>) -> Plan {
         let embedding = Embedding { scale, ..Embedding::new("embed_tokens.weight", self.hidden) };
         Plan {
             last_norm: Some(self.norm("norm", self.hidden)),
-            ignored: &["lm_head."],
+            ignored: &["lm_head.", "score."],
             prefix: "model.",
             ..Plan::new(self.hidden, embedding, attention, layers)
         }
@@ -121,13 +136,6 @@ impl Decoder {
 
 /// Qwen3: each token sees those before it.
 pub(super) fn qwen3(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
-    let next = match purpose {
-        Purpose::Next(ids) => Some(ids),
-        _ => None,
-    };
-    if next.is_none() {
-        purpose.expect_tokens(config)?;
-    }
     let norms = [Some("input_layernorm"), None, Some("post_attention_layernorm"), None];
     let decoder = Decoder::read(config, ("hidden_act", "silu"), NormKind::RootMeanSquare, norms)?;
     config.expect("use_sliding_window", &[false.into()])?;
@@ -137,7 +145,15 @@ pub(super) fn qwen3(config: &Config<'_>, purpose: Purpose) -> Understood<Plan> {
     }
     let rotary = rotary(config, decoder.head_size, 10_000.0)?;
     let layers = (0..decoder.layers).map(|number| decoder.layer(number, rotary, None)).collect();
-    let head = next.map(|ids| decoder.next(config, ids)).transpose()?;
+    let head = match purpose {
+        Purpose::Next(ids) => Some(decoder.next(config, ids)?),
+        Purpose::Labels(labels) => Some(decoder.labels(config, labels)?),
+        Purpose::TokenLabels(labels) => Some(decoder.token_labels(config, labels)?),
+        _ => {
+            purpose.expect_tokens(config)?;
+            None
+        }
+    };
     Ok(Plan { head, ..decoder.plan(1.0, Attention { causal: true, ..decoder.attention() }, layers) })
 }
 

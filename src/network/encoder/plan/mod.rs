@@ -244,6 +244,8 @@ pub(super) enum HeadPool {
     Mean,
     /// The last token's.
     Last,
+    /// That of the last token that is not this one, as transformers tells padding apart; the first token's where all are this one.
+    LastBut(u32),
     /// Each token's, which has logits of its own.
     Each,
 }

@@ -30,11 +30,11 @@ pub(super) struct Weights<'file> {
     used: Mutex<BTreeSet<String>>,
 }
 
-/// How many labels the last layer of a head gives, by the names that it has in all families.
+/// How many labels the last layer of a head gives, by the names that it has in all families. One with none is no layer.
 pub(super) fn labels(tensors: &BTreeMap<String, Tensor<'_>>) -> Option<usize> {
-    let last = ["classifier.out_proj.weight", "classifier.weight"];
+    let last = ["classifier.out_proj.weight", "classifier.weight", "score.weight"];
     let found = last.iter().find_map(|name| tensors.iter().find(|(known, _)| known.ends_with(name)));
-    found.and_then(|(_, tensor)| tensor.shape.first().copied())
+    found.and_then(|(_, tensor)| tensor.shape.first().copied()).filter(|labels| *labels > 0)
 }
 
 /// A norm, ready.
