@@ -65,6 +65,8 @@ export declare class Model {
   isCurrent(): boolean
   /** UTF-16 units of each text to pass first. What follows is asked for where it is needed. */
   prefix(maxLength?: number | undefined | null): number
+  /** How many of `wanted` tokens the network has positions for. */
+  within(wanted: number): number
   /** Counts the tokens of whole texts, special tokens included. */
   count(texts: Array<string>, ticket: Ticket, rows: RowsOf): Promise<CountOutcome>
   /**
@@ -118,8 +120,8 @@ export declare class TextTokenizer {
   describe(): string
   /** All tokens of a text, or of a pair. */
   encode(text: string, pair: string | undefined | null, addSpecialTokens: boolean): EncodeOutcome
-  /** Tokens as the vocabulary writes them; an empty string for an id that it does not have. */
-  names(ids: Uint32Array): Array<string>
+  /** The same as text: as the vocabulary writes them. */
+  tokens(text: string, pair: string | undefined | null, addSpecialTokens: boolean): TokensOutcome
   /**
    * A chat as text. `messages` and `options` are JSON; the options are those of transformers' `apply_chat_template` by its names:
    * `chat_template` (a template, or the name of one), `tools`, `documents`, `add_generation_prompt`, `continue_final_message`. Every
@@ -282,7 +284,7 @@ export interface EmbedRequest {
   texts: Array<string>
   /** 1 where more of the text of the same place follows. */
   cut: Uint8Array
-  /** `'query'` or `'document'`: use that prompt. */
+  /** What the texts are used as: the way that the model has for it, and its prompt where none is named. */
   task?: 'query' | 'document'
   prompt?: string
   promptText?: string
@@ -652,6 +654,14 @@ export interface TokenizerOptions {
 export interface TokenizerOutcome {
   /** The result, where there is one. */
   value?: TextTokenizer
+  /** What went wrong, where something did. */
+  error?: NativeError
+}
+
+/** r" Of `TextTokenizer.tokens`. */
+export interface TokensOutcome {
+  /** The result, where there is one. */
+  value?: Array<string>
   /** What went wrong, where something did. */
   error?: NativeError
 }

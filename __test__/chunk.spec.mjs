@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
-import { Classifier, Embedder, Reranker, chunk, dispose } from 'vecrank'
+import { Classifier, Embedder, LateEmbedder, Reranker, chunk, dispose } from 'vecrank'
 import { failure, seeded, someTexts, tiny, tinyOf } from './fixtures.mjs'
 
 const bad = (pattern) => failure('ERR_INVALID_ARG', pattern)
@@ -164,6 +164,34 @@ test('by default a chunk may be as long as the model\'s longest input', async ()
   assert.deepEqual(await chunk(long, { model }), await chunk(long, { model, maxTokens: maxLength }))
   const short = new Embedder(tiny('zoo/bert-mean'), { maxLength: 20 })
   assert.deepEqual(await chunk(long, { model: short }), await chunk(long, { model, maxTokens: 20 }))
+})
+
+test('by default chunks are as long as documents may be, beside what a prompt or a template adds', async (t) => {
+  const long = someTexts(60, 30).join(' ')
+  for (const [Class, name, call] of [
+    [LateEmbedder, 'beyond/colbert-stanford', 'embedDocument'],
+    [LateEmbedder, 'beyond/colbert-pylate', 'embedDocument'],
+    [Embedder, 'beyond/chat-embedder', 'embed'],
+    [Embedder, 'beyond/chat-embedder', 'embedDocument'],
+    [Embedder, 'zoo/xlmr-mean-prefix', 'embedDocument'],
+    [Embedder, 'extra/default-prompt', 'embed'],
+  ]) {
+    const instance = new Class(tiny(name))
+    t.after(() => instance.dispose())
+    const chunks = await chunk(long, { model: instance })
+    // None is cut, and none could be much longer.
+    await instance[call](chunks.map(({ text }) => text), { truncation: 'error' })
+    const longer = await chunk(long, { model: instance, maxTokens: Math.max(...chunks.map(({ tokens }) => tokens)) + 12 })
+    await assert.rejects(instance[call](longer.map(({ text }) => text), { truncation: 'error' }), { code: 'ERR_TOO_LONG' }, name)
+  }
+})
+
+test('a mark without a token of its own does not keep a paragraph out', async () => {
+  for (const end of ['e\u0301', '\u2764\ufe0f', 'x\u200d']) {
+    const text = `the fox\n\nthe dog ${end}`
+    const [maxTokens] = await model.tokenCounts([text])
+    assert.deepEqual((await chunk(text, { model, maxTokens })).map((each) => each.text), [text], JSON.stringify(end))
+  }
 })
 
 // ---------- the model ----------------------------------------------------------------------------------------------------

@@ -82,6 +82,25 @@ test('a query that takes too much is cut, which is said', async () => {
   assert.equal(result.truncated, true)
 })
 
+test('a query is cut on the side that the model was loaded with, or refused', async (t) => {
+  const { maxLength } = await reranker.info()
+  const query = [...words(2 * maxLength), 'river', 'house'].join(' ')
+  for (const truncation of ['left', 'right']) {
+    const own = new Reranker(folder, { truncation })
+    t.after(() => own.dispose())
+    // With a document of no tokens both ways have the same room.
+    const [cut] = await own.rerank(query, [''])
+    const [windows] = await own.rerank(query, [''], { overflow: 'chunk' })
+    assert.ok(Math.abs(cut.score - windows.score) < 1e-5, `${truncation}: ${cut.score}, ${windows.score}`)
+    assert.deepEqual([cut.truncated, windows.truncated], [true, true])
+  }
+  const strict = new Reranker(folder, { truncation: 'error' })
+  t.after(() => strict.dispose())
+  await assert.rejects(strict.rerank(query, [words(300).join(' ')], { overflow: 'chunk' }), { code: 'ERR_TOO_LONG' })
+  const [whole] = await strict.rerank('river', [words(300).join(' ')], { overflow: 'chunk' })
+  assert.equal(whole.truncated, false)
+})
+
 test('a long document comes in parts and all of it is read; an abort ends it', async () => {
   const { maxLength } = await reranker.info()
   const needle = words(maxLength - 4).join(' ')

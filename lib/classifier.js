@@ -45,7 +45,10 @@ const WHAT = 'a string, a {text, pair} object or an array of these'
 function input(value, path, maxInputChars) {
   if (typeof value === 'string') return { text: check.bounded(value, path, maxInputChars) }
   if (!isObject(value) || isArray(value)) throw expected(WHAT, path, value)
-  const { text, pair } = value
+  const { text, pair, ...others } = value
+  const other = Object.keys(others)[0]
+  // Such as `text_pair`, which would be left out in silence.
+  if (other !== undefined) throw expected(`${WHAT} and nothing else`, path, `{ ${other} }`)
   const first = check.bounded(text, `${path}.text`, maxInputChars)
   return pair === undefined ? { text: first } : { text: first, pair: check.bounded(pair, `${path}.pair`, maxInputChars) }
 }

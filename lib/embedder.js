@@ -98,8 +98,8 @@ async function embedWith(handle, texts, options, task) {
 
 /** Checked options, parted into what stays here and what the addon is asked. */
 function planOf({ signal, onProgress, ranges, ...request }, task) {
-  // A prompt named by the caller is more particular than the method's own.
-  if (task !== undefined && request.prompt === undefined && request.promptText === undefined) request.task = task
+  // A prompt named by the caller is more particular than the task's own; the model's way for the task, and its length, are the task's all the same.
+  if (task !== undefined) request.task = task
   if (ranges !== undefined) Object.assign(request, { rangesMin: ranges.min, rangesMax: ranges.max })
   return { signal, onProgress, request }
 }

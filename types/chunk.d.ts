@@ -10,8 +10,8 @@ export interface ChunkOptions {
   /** Options of the model. Not with an instance. Shared with `embed`: equal models with equal options are loaded once. */
   load?: EmbedderOptions
   /**
-   * Tokens that a chunk may have, special tokens included. What a prompt of the model adds is not. Default: the model's longest input; more is
-   * allowed, and is cut by a model that reads less.
+   * Tokens that a chunk may have, special tokens included. What a prompt of the model or a chat's template adds is not. Default: the model's longest
+   * document, less what these add; more is allowed, and is cut by a model that reads less. A reranker's query takes from it too: leave room for it.
    */
   maxTokens?: number
   /**

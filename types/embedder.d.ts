@@ -115,6 +115,9 @@ export declare class Embedder extends Model {
     options?: StreamOptions<O>,
   ): AsyncGenerator<{ index: number; embedding: Vector<O> }, void, undefined>
 
-  /** Tokens of each text as the model reads it, special tokens included, before truncation. Reads every text to its end. */
+  /**
+   * Tokens of each text as the model's tokenizer reads it alone, special tokens included, before truncation; without a prompt, and without the template
+   * of a model that reads chats. Reads every text to its end.
+   */
   tokenCounts(texts: readonly string[], options?: { signal?: AbortSignal }): Promise<Uint32Array>
 }

@@ -12,6 +12,9 @@ const { alongEach, assertFloat, deviationOf } = require('./reduction.js')
 const { assertNumbers } = require('./storage.js')
 const { Tensor, isTensor } = require('./tensor.js')
 
+/** So many largest values are kept in order while all are looked at once; for more, all are sorted. */
+const FEW = 64
+
 function permute(tensor, axes) {
   return tensorOf(tensor, 'tensor').permute(...axes)
 }
@@ -60,12 +63,12 @@ function layer_norm(input, normalized_shape, { eps = 1e-5 } = {}) {
   if (!isArray(normalized_shape) || normalized_shape.length !== 1 || normalized_shape[0] !== width) {
     throw expected(`[${width}], the last dimension of the input`, 'normalized_shape', normalized_shape)
   }
-  const [deviation, middle] = std_mean(input, 1, 0)
-  const result = new input.data.constructor(input.data.length)
+  // Read once: a tensor is a proxy, and every look at it costs.
+  const { data } = input
+  const [deviations, middles] = std_mean(input, 1, 0).map((tensor) => tensor.data)
+  const result = new data.constructor(data.length)
   for (let row = 0; row < rows; row++) {
-    for (let index = row * width; index < (row + 1) * width; index++) {
-      result[index] = (input.data[index] - middle.data[row]) / (deviation.data[row] + eps)
-    }
+    for (let index = row * width; index < (row + 1) * width; index++) result[index] = (data[index] - middles[row]) / (deviations[row] + eps)
   }
   return new Tensor(input.type, result, [...input.dims])
 }
@@ -97,19 +100,34 @@ async function topk(x, k) {
   if (k !== null && k !== undefined && !(Number.isInteger(k) && k >= 0)) throw expected('a whole number of at least 0', 'k', k)
   const count = Math.min(k ?? width, width)
   const rows = countOf(x.dims.slice(0, -1))
-  const values = new x.data.constructor(rows * count)
+  const { data } = x
+  const values = new data.constructor(rows * count)
   const places = new BigInt64Array(rows * count)
   const dims = [...x.dims.slice(0, -1), count]
   for (let row = 0; row < rows; row++) {
-    const part = x.data.slice(row * width, (row + 1) * width)
-    const order = Uint32Array.from({ length: width }, (_, index) => index)
-    order.sort((a, b) => (part[a] > part[b] ? -1 : part[a] < part[b] ? 1 : a - b))
+    const part = data.slice(row * width, (row + 1) * width)
+    const order = largest(part, count)
     for (let rank = 0; rank < count; rank++) {
       values[row * count + rank] = part[order[rank]]
       places[row * count + rank] = BigInt(order[rank])
     }
   }
   return [new Tensor(x.type, values, dims), new Tensor('int64', places, [...dims])]
+}
+
+/** The places of the `count` largest of some values, best first; of equal ones the first. */
+function largest(values, count) {
+  const before = (a, b) => (values[a] > values[b] ? -1 : values[a] < values[b] ? 1 : a - b)
+  if (count > FEW) return Uint32Array.from(values.keys()).sort(before).subarray(0, count)
+  const best = []
+  for (let place = 0; place < values.length; place++) {
+    if (best.length === count && (count === 0 || before(best[count - 1], place) < 0)) continue
+    let at = best.length
+    while (at > 0 && before(place, best[at - 1]) < 0) at--
+    best.splice(at, 0, place)
+    if (best.length > count) best.pop()
+  }
+  return best
 }
 
 /** Matrix product. Dimensions before the last two are those of a batch, and one of size 1 goes with every other, as in NumPy. */
@@ -129,16 +147,20 @@ async function matmul(a, b) {
   const batch = together(left.dims.slice(0, -2), right.dims.slice(0, -2))
   if (inner !== height || batch === undefined)
     throw argumentError(`Tensors of dimensions [${a.dims.join(', ')}] and [${b.dims.join(', ')}] have no matrix product.`)
-  const data = new a.data.constructor(countOf(batch) * rows * columns)
+  const [lefts, rights] = [left.data, right.data]
+  const data = new lefts.constructor(countOf(batch) * rows * columns)
+  const sums = new Float64Array(columns)
   for (let index = 0; index < countOf(batch); index++) {
     const l = offsetIn(left.dims.slice(0, -2), batch, index) * rows * inner
     const r = offsetIn(right.dims.slice(0, -2), batch, index) * inner * columns
     for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) {
-        let sum = 0
-        for (let step = 0; step < inner; step++) sum += left.data[l + row * inner + step] * right.data[r + step * columns + column]
-        data[(index * rows + row) * columns + column] = sum
+      sums.fill(0)
+      // Row by row of the second, as it lies in memory.
+      for (let step = 0, from = r; step < inner; step++, from += columns) {
+        const factor = lefts[l + row * inner + step]
+        for (let column = 0; column < columns; column++) sums[column] += factor * rights[from + column]
       }
+      data.set(sums, (index * rows + row) * columns)
     }
   }
   const dims = [...batch, ...(a.dims.length === 1 ? [] : [rows]), ...(b.dims.length === 1 ? [] : [columns])]
@@ -181,11 +203,12 @@ async function slice(data, starts, ends, axes, steps) {
     chosen[axis] = []
     for (let place = from; step > 0 ? place < to : place > to; place += step) chosen[axis].push(place)
   })
-  const values = new data.data.constructor(countOf(chosen.map((places) => places.length)))
+  const source = data.data
+  const values = new source.constructor(countOf(chosen.map((places) => places.length)))
   const inner = dims.map((_, axis) => countOf(dims.slice(axis + 1)))
   let written = 0
   const copy = (axis, offset) => {
-    if (axis === dims.length) values[written++] = data.data[offset]
+    if (axis === dims.length) values[written++] = source[offset]
     else for (const place of chosen[axis]) copy(axis + 1, offset + place * inner[axis])
   }
   copy(0, 0)

@@ -38,7 +38,7 @@ class AutoModelForMaskedLM {
 
 // Of a class with a name, what stands on top is known. Here and not there, as it needs what loads all of them.
 PreTrainedModel.from_pretrained = async function (name, options) {
-  return loadModel(name, options, this.head === undefined ? headsOf : [this.head])
+  return loadModel(name, options, this.head === undefined ? headsOf : [this.head], this)
 }
 
 module.exports = { AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer }

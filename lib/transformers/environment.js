@@ -38,7 +38,10 @@ const level = (value, field) => {
   if (typeof value !== 'number' || Number.isNaN(value)) throw expected('a number, such as LogLevel.ERROR', field, value)
   return value
 }
-const folder = (value, field) => (value === null ? null : text(value, field))
+/** Absent where a variable of the environment is. */
+const folder = (value, field) => (value === null || value === undefined ? null : text(value, field))
+/** The folder that the program runs in is the empty one. */
+const base = (value, field) => (value === '' ? './' : text(value, field))
 /** One value only, for the reason that follows it. */
 const only = (one, why) => (value, field) => {
   if (value !== one) throw argumentError(`Expected ${JSON.stringify(one)} for \`${field}\`: ${why}`)
@@ -65,7 +68,7 @@ const FIELDS = {
     only(REMOTE_PATH, "vecrank asks the Hub's own paths, on the server that env.remoteHost names. For a folder of models use env.localModelPath."),
   ],
   allowLocalModels: [true, flag],
-  localModelPath: [MODELS, text],
+  localModelPath: [MODELS, base],
   useFS: [true, only(true, 'vecrank reads models from files.')],
   useBrowserCache: [false, only(false, 'there is no browser here. Downloads are kept in the folder that env.cacheDir names.')],
   useFSCache: [true, only(true, 'vecrank keeps downloads in files. Set env.cacheDir to a folder that can be written, such as os.tmpdir().')],

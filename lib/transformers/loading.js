@@ -49,12 +49,12 @@ class Loading {
     return this.settings.config === undefined ? own : configOf(this.settings.config)
   }
 
-  /** The model with the first of `heads` that its files have. */
-  async model(config, heads) {
+  /** The model with the first of `heads` that its files have, of `Class`, else of the class that its files name. */
+  async model(config, heads, Class) {
     let refusal
     for (const head of heads) {
       try {
-        return await this.#open(config, head)
+        return await this.#open(config, head, Class)
       } catch (error) {
         if (error.code !== 'ERR_MODEL_UNSUPPORTED') throw error
         refusal ??= error
@@ -63,7 +63,7 @@ class Loading {
     throw refusal
   }
 
-  async #open(config, head) {
+  async #open(config, head, Class) {
     const options = loadOptionsOf(this.settings, config)
     if (this.events.onDownload !== undefined) options.onDownload = this.events.onDownload
     if (this.location.source === 'hub') {
@@ -82,8 +82,8 @@ class Loading {
       await handle.dispose()
       throw error
     }
-    const Class = Object.values(families).find((each) => each.modelType === config.model_type && each.head === baseOf(head))
-    return new (Class ?? PreTrainedModel)(config, { handle, head, folder: info.path })
+    const named = () => Object.values(families).find((each) => each.modelType === config.model_type && each.head === baseOf(head))
+    return new (Class ?? named() ?? PreTrainedModel)(config, { handle, head, folder: info.path })
   }
 }
 
@@ -104,12 +104,15 @@ async function loadTokenizer(name, options) {
   return whileLooking(() => new Loading(name, options, false).tokenizer())
 }
 
-/** @param heads those to try, or a function of the configuration that gives them */
-async function loadModel(name, options, heads) {
+/**
+ * @param heads those to try, or a function of the configuration that gives them
+ * @param Class what the model is an instance of; absent: what its files say
+ */
+async function loadModel(name, options, heads, Class) {
   return whileLooking(async () => {
     const loading = new Loading(name, options, true)
     const config = await loading.config()
-    return loading.model(config, typeof heads === 'function' ? heads(config) : heads)
+    return loading.model(config, typeof heads === 'function' ? heads(config) : heads, Class)
   })
 }
 

@@ -22,6 +22,8 @@ for (const [Class, kind] of [
   [MaskedLm, 'masked-lm'],
 ]) {
   Object.defineProperty(Class.prototype, KIND, { value: kind })
+  // As its user knows it.
+  Object.defineProperty(Class, 'name', { value: 'model' })
 }
 
 /** The tensors that a network reads; others would change a result that is computed without them. */
@@ -146,19 +148,10 @@ function inRows(values, widths) {
   return new Tensor('float32', data, [widths.length, width])
 }
 
-/** How many tokens a row may have: what the tokenizer says, where the network has the positions for it, else what the model's files say. */
+/** How many tokens a row may have: what the tokenizer says, as far as the network has positions; where that is no limit, what the model's files say. */
 async function limitOf(handle, wanted) {
   const native = await opened(handle)
-  if (wanted <= LARGEST) {
-    try {
-      // Throws for more than there are positions.
-      native.prefix(wanted)
-      return wanted
-    } catch {
-      // As the files say.
-    }
-  }
-  return infoOf(handle, native).maxLength
+  return wanted <= LARGEST ? native.within(wanted) : infoOf(handle, native).maxLength
 }
 
 module.exports = { Backbone, MaskedLm, TokenLabels, forward, limitOf }

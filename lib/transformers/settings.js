@@ -37,13 +37,14 @@ const SETTINGS = {
 
 /** Checked options. `null` is absent, as there. What concerns weights has no effect where only small files are read. */
 function settingsOf(options) {
-  return read(withoutNull(options), SETTINGS)
+  return read(withoutNull(options, SETTINGS), SETTINGS)
 }
 
-/** An object of options without those that are `null`. */
-function withoutNull(options) {
+/** An object of options without those that are `null`; with those of `table` that it has by its class or prototype. */
+function withoutNull(options, table = {}) {
   if (!isObject(options) || isArray(options)) return options ?? undefined
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null))
+  const names = new Set([...Object.keys(options), ...Object.keys(table).filter((name) => name in options)])
+  return Object.fromEntries(Array.from(names, (name) => [name, options[name]]).filter(([, value]) => value !== null))
 }
 
 /** The settings of the Hub for a load, as vecrank's options. */

@@ -86,7 +86,9 @@ function storageOf(first, second, third) {
 function guess(data) {
   if (isArray(data) && typeof data[0] === 'string') return { type: 'string', data }
   if (isArray(data) && typeof data[0] === 'boolean') return { type: 'bool', data: Uint8Array.from(data) }
-  const type = ArrayBuffer.isView(data) ? TYPES.get(data.constructor) : undefined
+  // By name, as an array of another realm is as good.
+  const own = ArrayBuffer.isView(data) ? [...TYPES.keys()].find((Class) => Class.name === data.constructor.name) : undefined
+  const type = TYPES.get(own)
   if (type === undefined) throw expected('a type such as "float32", or a typed array', 'type', data)
   return { type, data }
 }

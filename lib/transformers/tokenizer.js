@@ -23,18 +23,22 @@ const pairs = (value, path) => {
   if (typeof value !== 'string' && !isArray(value)) throw expected('a string or an array of strings', path, value)
   return value
 }
+/** Where the default is true, `null` is not absent: it is false, as there. */
+const flagOrNull = (value, path) => (value === null ? false : flag(value, path))
+/** `model_max_length` of a tokenizer without a limit is 1e30, and programs hand it on. */
+const length = (value, path) => (value > Number.MAX_SAFE_INTEGER ? Infinity : whole(0, Number.MAX_SAFE_INTEGER)(value, path))
 const CALL = {
   text_pair: pairs,
   padding: (value, path) => (value === 'longest' ? true : value === 'do_not_pad' ? false : oneOf(true, false, 'max_length')(value, path)),
-  add_special_tokens: flag,
+  add_special_tokens: flagOrNull,
   truncation: (value, path) => (value === 'longest_first' ? true : value === 'do_not_truncate' ? false : flag(value, path)),
-  max_length: whole(0, Number.MAX_SAFE_INTEGER),
-  return_tensor: flag,
+  max_length: length,
+  return_tensor: flagOrNull,
   return_token_type_ids: flag,
   // Python's name, for which libraries have values of any kind. It has no effect, as there.
   return_tensors: (value) => value,
 }
-const ENCODE = { text_pair: pairs, add_special_tokens: flag, return_token_type_ids: flag }
+const ENCODE = { text_pair: pairs, add_special_tokens: flagOrNull, return_token_type_ids: flag }
 const TOKENIZE = { pair: pairs, add_special_tokens: flag }
 const DECODE = { skip_special_tokens: flag, clean_up_tokenization_spaces: flag }
 
@@ -102,7 +106,7 @@ class PreTrainedTokenizer extends Callable {
   // ---------- texts to ids ----------------------------------------------------------------------------------------------
 
   _call(text, options) {
-    const call = read(withoutNull(options), CALL)
+    const call = optionsOf(options, CALL)
     const { padding = false, return_tensor = true } = call
     const isBatch = isArray(text)
     const rows = textsOf(text, call.text_pair).map(({ text: each, pair }) => ({ text: each, pair, ...this.#encode(each, pair, call) }))
@@ -128,14 +132,14 @@ class PreTrainedTokenizer extends Callable {
   }
 
   encode(text, options) {
-    const { text_pair, ...call } = read(withoutNull(options), ENCODE)
+    const { text_pair, ...call } = optionsOf(options, ENCODE)
     const [only] = textsOf(oneText(text, 'text'), text_pair === undefined ? undefined : oneText(text_pair, 'options.text_pair'))
     return Array.from(this.#encode(only.text, only.pair, call).ids)
   }
 
   /** The tokens as the vocabulary writes them. */
   tokenize(text, options) {
-    const { pair, add_special_tokens = false } = read(withoutNull(options), TOKENIZE)
+    const { pair, add_special_tokens = false } = optionsOf(options, TOKENIZE)
     return this._tokenizer.tokens(oneText(text, 'text'), pair === undefined ? undefined : oneText(pair, 'options.pair'), add_special_tokens)
   }
 
@@ -186,10 +190,8 @@ class PreTrainedTokenizer extends Callable {
   }
 
   decode_single(token_ids, options) {
-    const { skip_special_tokens = false, clean_up_tokenization_spaces = this.config.clean_up_tokenization_spaces ?? true } = read(
-      withoutNull(options),
-      DECODE,
-    )
+    const own = this.config.clean_up_tokenization_spaces ?? true
+    const { skip_special_tokens = false, clean_up_tokenization_spaces = own } = optionsOf(options, DECODE)
     return this._tokenizer.decode(token_ids, skip_special_tokens, clean_up_tokenization_spaces)
   }
 
@@ -237,6 +239,14 @@ class PreTrainedTokenizer extends Callable {
 }
 
 // ---------- what comes from the caller ----------------------------------------------------------------------------------
+
+/** Checked options. `null` is absent, but where it means false. */
+function optionsOf(options, table) {
+  const given = withoutNull(options, table)
+  if (!isObject(given)) return read(given, table)
+  const off = Object.keys(table).filter((name) => table[name] === flagOrNull && options[name] === null)
+  return read({ ...given, ...Object.fromEntries(off.map((name) => [name, false])) }, table)
+}
 
 function oneText(value, path) {
   if (typeof value !== 'string') throw expected('a string', path, value)

@@ -34,7 +34,7 @@ class Vocabulary {
 
   /** The tokens as the vocabulary writes them. */
   tokens(text, pair, addSpecialTokens) {
-    return this.#native.names(this.encode(text, pair, addSpecialTokens).ids)
+    return unwrap(this.#native.tokens(text, pair, addSpecialTokens))
   }
 
   decode(ids, skipSpecialTokens, cleanUp) {
@@ -60,7 +60,8 @@ function json(value) {
 
 /** Without the blanks that stand before punctuation and the ends of English contractions, where tokens were joined by blanks. */
 function withoutBlanks(text) {
-  return text.replace(/ (?=[.?!,]|n't|'m|'s|'ve|'re)/g, '').replaceAll(" ' ", "'")
+  // In the order of Python's `clean_up_tokenization`.
+  return text.replace(/ (?=[.?!,])/g, '').replaceAll(" ' ", "'").replace(/ (?=n't|'m|'s|'ve|'re)/g, '')
 }
 
 /** Ids of all tokens, in the order of ids, and the added ones. */

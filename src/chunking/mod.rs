@@ -229,7 +229,12 @@ impl<M: Measure> Chunker<M> {
         let Some(beyond) = self.ends.get(allowed) else { return self.text.len() };
         // Several tokens may stand for one character.
         let within = self.ends.partition_point(|place| place < beyond);
-        within.checked_sub(1).map_or(0, |last| self.text.floor_char_boundary(self.ends[last]))
+        let Some(last) = within.checked_sub(1) else { return 0 };
+        let place = self.text.floor_char_boundary(self.ends[last]);
+        // Marks that the tokenizer leaves out belong to the character before them.
+        let Some((start, _)) = self.text[..place].char_indices().next_back() else { return place };
+        let [cluster, _] = least_ends(&self.text, start);
+        if cluster < *beyond { cluster } else { place }
     }
 
     /// How many tokens of those that are known end up to `place`.

@@ -54,7 +54,7 @@ impl Setting {
                 });
                 Ok((Setting { roles: &["query", "document"], system, task: None }, texts.collect()))
             }
-            Inputs::Tokens(_) => Err(Error::Internal("a model that reads chats was given tokens".into())),
+            Inputs::Tokens(_) => Err(Error::Internal("tokens are no texts of a chat".into())),
         }
     }
 
@@ -167,6 +167,15 @@ impl Chats {
         Ok(if all_along { Vec::new() } else { one[one.len() - shared..].to_vec() })
     }
 
+    /// Tokens of the chat of one text, behind a prompt if that is not empty.
+    ///
+    /// # Errors
+    /// [`Error::ModelInvalid`] where the template or the tokenizer fails.
+    pub fn count(&self, prompt: &str, task: Option<Task>, text: &str, tokenizer: &Tokenizer) -> Result<usize> {
+        let setting = Setting { roles: &["user"], system: prompt.into(), task };
+        Ok(tokenizer.encode(&self.template.render(&self.chat(&setting, &[text]))?, None, false)?.ids.len())
+    }
+
     fn rendered(&self, frame: &Frame, setting: &Setting, texts: &[&str]) -> Result<String> {
         match &frame.around {
             Some(around) => Ok(around.with(texts)),
@@ -199,11 +208,6 @@ impl ChatStage {
         (ticket, names): (Ticket, Rows),
         reply: Reply<Vec<TokenRow>>,
     ) {
-        if limit.truncation == Truncation::Left {
-            return reply.send(Err(Error::InvalidArgument(
-                "Expected 'right' or 'error' for `truncation` but received 'left': this model reads chats, whose texts are cut at their end".into(),
-            )));
-        }
         let bytes = texts.iter().map(|texts| texts.iter().map(|text| text.len()).sum::<usize>());
         let tokens = bytes.map(|bytes| estimate(bytes).min(limit.tokens)).fold(0, usize::saturating_add);
         let admission = match engine.scheduler.admit(tokens, names.is_continued()) {
@@ -229,10 +233,10 @@ impl ChatStage {
             empty => {
                 let texts: Vec<&str> = self.texts[row].iter().map(|text| &**text).collect();
                 let rendered = chats.rendered(&frame, &self.setting, &texts)?;
-                empty.insert(tokenizer.plain(rendered, self.limit.tokens))
+                empty.insert(tokenizer.plain(rendered, self.limit))
             }
         };
-        let turn = tokenizer.read_plain(reader, self.limit.tokens)?;
+        let turn = tokenizer.read_plain(reader, self.limit)?;
         if let Turn::Ready((_, true)) = turn
             && self.limit.truncation == Truncation::Error
         {

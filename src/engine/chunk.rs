@@ -9,9 +9,13 @@ use super::request::estimate;
 use super::{Engine, Ticket, lock};
 use crate::chunking::{Chunk, ChunkLimits, Chunker, Measure};
 use crate::error::Result;
+use crate::options::{Prompt, Task};
 use crate::reply::Reply;
 use crate::scheduler::{Admission, Stage, Step};
 use crate::tokenizer::{Count, Ruler, Turn};
+
+/// A text with which it is seen how many tokens stand around texts.
+const PROBE: &str = "0";
 
 /// The tokens of a model, as chunks are made by them.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ struct ChunkStage {
 }
 
 impl Engine {
-    /// Cuts a text into chunks of `tokens` tokens at most (default: the model's longest input), special ones included.
+    /// Cuts a text into chunks of `tokens` tokens at most, special ones included. Default: what a document may have of its own.
     pub fn chunk(
         self: &Arc<Self>,
         text: String,
@@ -63,9 +67,13 @@ impl Engine {
             Ok(admission) => Mutex::new(Some(admission)),
             Err(error) => return reply.send(Err(error)),
         };
-        let limits = ChunkLimits { tokens: tokens.unwrap_or(self.spec.max_length.default), overlap };
-        let measure = Tokens { engine: self.clone(), ruler: self.tokenizer.ruler() };
-        match Chunker::new(text, limits, measure) {
+        // A model that has no way for documents is asked as it is.
+        let engine = self.of_task(Some(Task::Document)).unwrap_or_else(|_| self.clone());
+        let chunker = tokens.map_or_else(|| engine.longest_document(), Ok).and_then(|tokens| {
+            let measure = Tokens { engine: engine.clone(), ruler: engine.tokenizer.ruler() };
+            Chunker::new(text, ChunkLimits { tokens, overlap }, measure)
+        });
+        match chunker {
             Ok(chunker) => self.scheduler.submit(Arc::new(ChunkStage {
                 ticket,
                 admission,
@@ -74,6 +82,25 @@ impl Engine {
             })),
             Err(error) => reply.send(Err(error)),
         }
+    }
+}
+
+impl Engine {
+    /// Tokens that a document may have, special ones included, beside what a prompt or a chat's template adds.
+    fn longest_document(&self) -> Result<usize> {
+        let limits = self.spec.max_length;
+        let limit = limits.of_task(Some(Task::Document)).unwrap_or(limits.default);
+        let alone = self.tokenizer.encode(PROBE, None, true)?.ids.len();
+        let mut most = alone;
+        for (prompt, task) in [(Prompt::Default, None), (Prompt::Of(Task::Document), Some(Task::Document))] {
+            let prompt = self.spec.prompt(&prompt)?;
+            let count = match &self.chats {
+                Some(chats) => chats.count(prompt, task, PROBE, &self.tokenizer)?,
+                None => self.tokenizer.encode(&format!("{prompt}{PROBE}"), None, true)?.ids.len(),
+            };
+            most = most.max(count);
+        }
+        Ok(limit.saturating_sub(most - alone))
     }
 }
 

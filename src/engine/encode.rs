@@ -128,8 +128,8 @@ impl Texts {
                 Texts { own: readers(prompt, texts, false, limit)?, ..Texts::default() }
             }
             Inputs::Pairs { prompt, queries, documents, windows } => {
-                let limit = Limit { truncation: if windows { Truncation::Right } else { limit.truncation }, ..limit };
-                let own = Limit { tokens: if windows { usize::MAX } else { limit.tokens }, ..limit };
+                // Nothing of a document in windows is cut.
+                let own = if windows { Limit { tokens: usize::MAX, truncation: Truncation::Right } } else { limit };
                 Texts {
                     queries: readers(prompt, queries, true, limit)?,
                     own: readers(String::new(), documents, true, own)?,

@@ -258,12 +258,10 @@ impl Engine {
         Ok(self.spec.max_length.of(max_length)?.saturating_mul(8).saturating_add(256).min(LONGEST_PREFIX))
     }
 
-    /// The call's choice, else the loaded one, else the repository's. Chats are cut at their end, whatever their tokenizer says of
-    /// texts.
+    /// The call's choice, else the loaded one, else the repository's.
     #[must_use]
     pub fn truncation(&self, call: Option<Truncation>) -> Truncation {
-        let declared = if self.reads_chats() { Truncation::Right } else { self.spec.tokenizer.truncation };
-        call.or(self.options.truncation).unwrap_or(declared)
+        call.or(self.options.truncation).unwrap_or(self.spec.tokenizer.truncation)
     }
 
     /// Tokens of the prompt alone; see [`Tokenizer::prompt_length`].
@@ -279,7 +277,8 @@ impl Engine {
 
     /// Runs a call. The answer comes on another thread.
     pub fn submit<H: Head>(self: &Arc<Self>, request: Request<H>, reply: Reply<Answer<H::Output>>) {
-        if !self.reads_chats() {
+        // Tokens are what a chat would have become.
+        if !self.reads_chats() || matches!(request.inputs, Inputs::Tokens(_)) {
             return self.start(request, reply);
         }
         let (setting, texts) = match Setting::of(request.inputs) {

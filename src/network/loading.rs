@@ -122,7 +122,7 @@ impl Network {
             return Err(error);
         }
         Err(Error::ModelUnsupported(format!(
-            "{}, which the encoder does not know. A model with an ONNX file can be run with `engine: 'graph'`: export one with \
+            "{}, so the encoder does not run it. A model with an ONNX file can be run with `engine: 'graph'`: export one with \
              `optimum-cli export onnx`",
             reasons.join("; ")
         )))

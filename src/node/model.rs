@@ -215,6 +215,13 @@ impl Model {
         units.map_or(u32::MAX, count)
     }
 
+    /// How many of `wanted` tokens the network has positions for.
+    #[napi(catch_unwind)]
+    pub fn within(&self, wanted: u32) -> u32 {
+        let positions = self.engine().ok().and_then(|engine| engine.spec.max_length.positions);
+        positions.map_or(wanted, |positions| wanted.min(count(positions)))
+    }
+
     /// Counts the tokens of whole texts, special tokens included.
     #[napi(catch_unwind, ts_return_type = "Promise<CountOutcome>")]
     pub fn count<'env>(

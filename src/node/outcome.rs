@@ -91,6 +91,11 @@ outcome!(
     Encoded
 );
 outcome!(
+    /// Of `TextTokenizer.tokens`.
+    TokensOutcome,
+    Vec<String>
+);
+outcome!(
     /// Of `TextTokenizer.decode` and `TextTokenizer.applyChatTemplate`.
     DecodeOutcome,
     String

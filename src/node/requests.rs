@@ -15,7 +15,7 @@ pub struct EmbedRequest {
     pub texts: Vec<String>,
     /// 1 where more of the text of the same place follows.
     pub cut: Uint8Array,
-    /// `'query'` or `'document'`: use that prompt.
+    /// What the texts are used as: the way that the model has for it, and its prompt where none is named.
     #[napi(ts_type = "'query' | 'document'")]
     pub task: Option<String>,
     pub prompt: Option<String>,
@@ -149,11 +149,13 @@ fn prompt(text: Option<String>, name: Option<String>, task: Option<Task>) -> Pro
 impl EmbedRequest {
     /// The texts, the options, and which of the user's texts these are.
     pub(super) fn resolve(self) -> Result<(Vec<Part>, options::EmbedOptions, Rows)> {
-        let prompt = prompt(self.prompt_text, self.prompt, word(self.task.as_ref())?);
+        let task = word(self.task.as_ref())?;
+        let prompt = prompt(self.prompt_text, self.prompt, task);
         let ranges =
             self.ranges_min.zip(self.ranges_max).map(|(min, max)| Ranges { min: min.to_vec(), max: max.to_vec() });
         let options = options::EmbedOptions {
             prompt,
+            task,
             pooling: word(self.pooling.as_ref())?,
             normalize: self.normalize,
             dimensions: size(self.dimensions),

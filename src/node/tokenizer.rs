@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::model::LoadWait;
 use super::options::HubModel;
-use super::outcome::{DecodeOutcome, EncodeOutcome, Encoded, TokenizerOutcome, promise};
+use super::outcome::{DecodeOutcome, EncodeOutcome, Encoded, TokenizerOutcome, TokensOutcome, promise};
 use crate::error::Result;
 use crate::registry::{LoadedTokenizer, OnHub, Origin, load_tokenizer};
 
@@ -73,10 +73,10 @@ impl TextTokenizer {
         }))
     }
 
-    /// Tokens as the vocabulary writes them; an empty string for an id that it does not have.
+    /// The same as text: as the vocabulary writes them.
     #[napi(catch_unwind)]
-    pub fn names(&self, ids: Uint32Array) -> Vec<String> {
-        self.loaded.known.tokenizer.names(&ids)
+    pub fn tokens(&self, text: String, pair: Option<String>, add_special_tokens: bool) -> TokensOutcome {
+        TokensOutcome::from(self.loaded.known.tokenizer.written(&text, pair.as_deref(), add_special_tokens))
     }
 
     /// A chat as text. `messages` and `options` are JSON; the options are those of transformers' `apply_chat_template` by its names:

@@ -17,17 +17,6 @@ pub enum Prompt {
     Of(Task),
 }
 
-impl Prompt {
-    /// The task whose prompt it is.
-    #[must_use]
-    pub fn task(&self) -> Option<Task> {
-        match self {
-            Prompt::Of(task) => Some(*task),
-            _ => None,
-        }
-    }
-}
-
 /// Lowest and highest value of each dimension, for `int8` and `uint8`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranges {
@@ -42,6 +31,8 @@ pub struct Ranges {
 pub struct EmbedOptions {
     /// What goes before each text.
     pub prompt: Prompt,
+    /// What the texts are used as, where the caller says it.
+    pub task: Option<Task>,
     /// Overrides the loaded pooling.
     pub pooling: Option<Pooling>,
     /// Overrides the loaded normalisation.

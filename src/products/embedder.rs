@@ -35,8 +35,12 @@ pub fn embed(
     rows: Rows,
     reply: Reply<Answer<Embeddings>>,
 ) {
-    match request(engine, texts, options, ticket, rows) {
-        Ok(request) => engine.submit(request, reply),
+    let submitted = engine.of_task(options.task).and_then(|engine| {
+        let request = request(&engine, texts, options, ticket, rows)?;
+        Ok((engine, request))
+    });
+    match submitted {
+        Ok((engine, request)) => engine.submit(request, reply),
         Err(error) => reply.send(Err(error)),
     }
 }
@@ -74,7 +78,7 @@ fn request(
 ) -> Result<Request<EmbeddingHead>> {
     let spec = embedding_spec(engine)?;
     let max_length = engine.spec.max_length;
-    let task = options.prompt.task();
+    let task = options.task;
     let limit = Limit {
         tokens: max_length.of(options.max_length.or(max_length.of_task(task)))?,
         truncation: engine.truncation(options.truncation),

@@ -17,8 +17,16 @@ const OF_PARTS: [&str; 6] = ["content[0]", ".type", "'type'", "\"type\"", "item.
 /// Families whose templates are read as those of texts, whatever they hold.
 const FLAT_FAMILIES: [&str; 4] = ["apertus", "deepseek_v3", "gpt_oss", "seed_oss"];
 /// What `processing_kwargs.chat_template` may hold that the template is not given.
-const OF_CALL: [&str; 6] =
-    ["add_generation_prompt", "restore_suffix", "padding", "truncation", "max_length", "return_tensors"];
+const OF_CALL: [&str; 7] = [
+    "add_generation_prompt",
+    "restore_suffix",
+    "padding",
+    "truncation",
+    "max_length",
+    "return_tensors",
+    // Which template, by its name or in full.
+    "chat_template",
+];
 
 /// How texts become a chat.
 #[derive(Debug, Clone)]
@@ -55,9 +63,15 @@ pub(super) fn chat(folder: &ModelFolder, configs: &Configs) -> Result<Option<Cha
     if configs.modules.is_some() && message.is_none() {
         return Ok(None);
     }
+    let processing = configs.sentence_bert.object("processing_kwargs")?;
+    let own = processing.map_or(Ok(None), |all| all.object("chat_template"))?.unwrap_or_default();
     let mut named = templates::named(folder, configs)?;
     let names: Vec<String> = named.keys().map(|name| shown(name)).collect();
-    let Some(Named { file, source: template }) = named.remove(templates::DEFAULT) else {
+    let chosen = own.text("chat_template")?;
+    let found = named.remove(chosen.unwrap_or(templates::DEFAULT));
+    // What is no name is a template.
+    let given = || chosen.map(|source| Named { file: own.file.clone(), source: source.to_owned() });
+    let Some(Named { file, source: template }) = found.or_else(given) else {
         if !names.is_empty() {
             return Err(Error::ModelUnsupported(format!(
                 "The model has the chat templates {} and none that is called \"default\", so it is not known which its texts take",
@@ -74,8 +88,6 @@ pub(super) fn chat(folder: &ModelFolder, configs: &Configs) -> Result<Option<Cha
             configs.sentence_bert.file
         )));
     };
-    let processing = configs.sentence_bert.object("processing_kwargs")?;
-    let own = processing.map_or(Ok(None), |all| all.object("chat_template"))?.unwrap_or_default();
     let mut variables = BTreeMap::new();
     for (name, value) in own.entries().filter(|(name, _)| !OF_CALL.contains(&name.as_str())) {
         let text = value.as_str().ok_or_else(|| unsupported(&own, name, value))?;

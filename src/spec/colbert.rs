@@ -151,7 +151,9 @@ fn of_stanford(folder: &ModelFolder, configs: &mut Configs) -> Result<Older> {
     }
     let prompts = json!({ "query": query, "document": document }).as_object().cloned().unwrap_or_default();
     write(configs, knobs, prompts);
-    let skips = metadata.flag("mask_punctuation")?.unwrap_or(true);
+    // Python takes null for false.
+    let is_null = metadata.entries().any(|(key, value)| key == "mask_punctuation" && value.is_null());
+    let skips = !is_null && metadata.flag("mask_punctuation")?.unwrap_or(true);
     Ok(Older {
         words: Some(if skips { punctuation() } else { Vec::new() }),
         marks: vec![query, document],

@@ -57,7 +57,9 @@ impl Configs {
             (modules, sentence_transformers) = (None, None);
         }
         let routes = match &mut modules {
-            Some(modules) if product == Product::SparseEmbedder => routes::enter(folder, modules, route)?,
+            Some(modules) if matches!(product, Product::SparseEmbedder | Product::Embedder) => {
+                routes::enter(folder, modules, route)?
+            }
             _ => None,
         };
         let transformer = match modules.as_ref().and_then(|list| list.first()) {
@@ -65,7 +67,7 @@ impl Configs {
             _ => String::new(),
         };
         if static_embedding::is_static(modules.as_deref()) {
-            return Ok(Configs::of_table(sentence_transformers, modules, transformer));
+            return Ok(Configs { routes, ..Configs::of_table(sentence_transformers, modules, transformer) });
         }
         let config_file = format!("{transformer}config.json");
         let config = folder.object(&config_file)?.ok_or_else(|| {

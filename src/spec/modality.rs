@@ -10,6 +10,10 @@ use crate::files::Object;
 
 /// Refuses whatever would make the reference feed or read the network in another way.
 pub(super) fn expect_known(configs: &Configs, head: &HeadSpec) -> Result<()> {
+    // Who asks for the network alone does all else alone.
+    if matches!(head, HeadSpec::Bare(_)) {
+        return Ok(());
+    }
     let wanted = head.wanted();
     let file = &configs.sentence_bert;
     if let Some(expansion) = file.get("query_expansion").filter(|_| !matches!(head, HeadSpec::Late(_))) {

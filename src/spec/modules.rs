@@ -119,10 +119,9 @@ fn undeclared(configs: &Configs, options: &LoadOptions, assumed: &mut Vec<String
         .iter()
         .any(|ending| architecture.ends_with(ending))
     {
-        return Err(Error::ModelUnsupported(format!(
-            "{}: \"architectures\" is [\"{architecture}\"], which gives no embeddings. Load a cross-encoder as a reranker",
-            configs.config.file
-        )));
+        let because =
+            format!("{}: \"architectures\" is [\"{architecture}\"], which gives no embeddings", configs.config.file);
+        return Err(configs.refuse(Product::Embedder, &because));
     }
     let causal = architecture.ends_with("ForCausalLM") && configs.config.flag("is_causal")?.unwrap_or(true);
     if options.pooling.is_none() {

@@ -31,6 +31,21 @@ impl Tokenizer {
         Ok(Encoding { ids: whole.get_ids().to_vec(), type_ids: whole.get_type_ids().to_vec() })
     }
 
+    /// The tokens of a text, or of a pair, as text: as the vocabulary writes them, and what it lacks as some models leave it.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn written(&self, text: &str, pair: Option<&str>, special: bool) -> Result<Vec<String>> {
+        let tokens = |text: &str| self.guarded(text, || self.inner.encode(text, false));
+        let (first, second) = (tokens(text)?, pair.map(tokens).transpose()?);
+        if special {
+            let whole = self.guarded("", || self.inner.post_process(first, second, true))?;
+            return Ok(whole.get_tokens().to_vec());
+        }
+        let second = second.as_ref().map_or(&[][..], |second| second.get_tokens());
+        Ok([first.get_tokens(), second].concat())
+    }
+
     /// Each token as the vocabulary writes it; an empty name for an id that it does not have.
     #[must_use]
     pub fn names(&self, ids: &[u32]) -> Vec<String> {

@@ -3,22 +3,26 @@
 use std::sync::Arc;
 
 use super::reader::Keep;
-use super::{Part, Reader, Tokenizer, Turn};
+use super::{Limit, Part, Reader, Tokenizer, Turn};
 use crate::error::Result;
+use crate::options::Truncation;
 
 impl Tokenizer {
-    /// Begins to read a text of which at most `most` tokens are kept, without special ones.
+    /// Begins to read a text of which the tokens under a limit are kept, without special ones.
     #[must_use]
-    pub fn plain(&self, text: String, most: usize) -> Reader {
-        Reader::new(Arc::from(""), Part::whole(text), Keep::First(most))
+    pub fn plain(&self, text: String, limit: Limit) -> Reader {
+        let keep = if limit.truncation == Truncation::Left { Keep::Last } else { Keep::First };
+        Reader::new(Arc::from(""), Part::whole(text), keep(limit.tokens))
     }
 
-    /// Reads on by a step at most, towards the first `most` tokens of such a text, and whether there are more.
+    /// Reads on by a step at most, towards the tokens of such a text under its limit, and whether there are more.
     ///
     /// # Errors
     /// [`crate::Error::ModelInvalid`] where the tokenizer fails.
-    pub fn read_plain(&self, reader: &mut Reader, most: usize) -> Result<Turn<(Vec<u32>, bool)>> {
-        let is_enough = |reader: &Reader| reader.is_over() || reader.count() > most;
+    pub fn read_plain(&self, reader: &mut Reader, limit: Limit) -> Result<Turn<(Vec<u32>, bool)>> {
+        let most = limit.tokens;
+        let is_whole = limit.truncation == Truncation::Left;
+        let is_enough = |reader: &Reader| reader.is_over() || (!is_whole && reader.count() > most);
         if !is_enough(reader) {
             reader.step(self)?;
         }

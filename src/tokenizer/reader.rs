@@ -251,7 +251,9 @@ impl Reader {
         if self.solid == self.ahead.len() {
             return !self.cut;
         }
-        if tokenizer.reach.takes_blanks(self.ahead[self.solid..].chars(), self.cut) {
+        // Where places are wanted the token begins with the first of them.
+        let may_skip = !self.wants_places() || blanks > LONGEST_OPEN / 2;
+        if may_skip && tokenizer.reach.takes_blanks(self.ahead[self.solid..].chars(), self.cut) {
             // They are taken, however many there are.
             self.taken = self.ahead.ceil_char_boundary(self.solid - LONG_BLANKS);
         }

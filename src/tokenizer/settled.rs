@@ -40,6 +40,8 @@ impl Tokenizer {
         let end = self.reach.safe_end(text, next)?;
         let by_words =
             pieces[from..].iter().take_while(|piece| piece.word + 1 < last && piece.end <= end).count() + from;
+        // One character may be several words (U+FDFA under NFKC): its tokens are final together.
+        let by_words = (from + 1..=by_words).rev().find(|at| is_apart(pieces, *at)).unwrap_or(from);
         if pieces.len() - by_words < 3 * MARGIN {
             return Ok(by_words);
         }

@@ -3,7 +3,8 @@
 use super::reader::Reader;
 use super::share::{Side, shares};
 use super::{Limit, ShortParts, TokenRow, Tokenizer, Turn, kept};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::options::Truncation;
 
 /// A window shares its beginning with the end of the one before: one part of so many, so that what stands at an edge is read with
 /// its surroundings.
@@ -11,16 +12,16 @@ const OVERLAP: usize = 8;
 
 impl Tokenizer {
     /// Reads on by a step at most, towards the tokens of all windows of a pair. Both texts are read to their ends. Where they do
-    /// not fit together, the first text keeps up to half of the room (and is cut behind it, which `truncated` says), and the second
-    /// is parted into windows, of which the last ends where the text does.
+    /// not fit together, the first text keeps up to half of the room (and is cut as the limit says, which `truncated` tells), and the
+    /// second is parted into windows, of which the last ends where the text does.
     ///
     /// # Errors
-    /// As [`Tokenizer::read`], but never [`crate::Error::TooLong`] for the number of tokens.
+    /// As [`Tokenizer::read`]; [`Error::TooLong`] only where the first text would be cut.
     pub fn read_windows(&self, first: &mut Reader, second: &mut Reader, limit: Limit) -> Result<Turn<Vec<TokenRow>>> {
         let budget = self.budget(limit.tokens, true)?;
         let unread = |first: &Reader, second: &Reader| match (first.is_over(), second.is_over()) {
             // What is over the budget of a first text is cut off in any case.
-            (false, _) if first.count() <= budget => Some(Side::First),
+            (false, _) if first.count() <= budget || limit.truncation == Truncation::Left => Some(Side::First),
             (_, false) => Some(Side::Second),
             (_, true) => None,
         };
@@ -35,6 +36,15 @@ impl Tokenizer {
             return Ok(Turn::Again);
         }
         let (of_first, room) = shares(first.count(), second.count(), budget);
+        if of_first < first.count() && limit.truncation == Truncation::Error {
+            return Err(Error::TooLong(format!(
+                "Expected at most {of_first} tokens of the first text, beside the second one in windows of {} tokens, but received {}{}. \
+                 Shorten it, raise `maxLength` or let `truncation` cut it",
+                limit.tokens,
+                if first.is_over() { "" } else { "at least " },
+                first.count()
+            )));
+        }
         let rows = windows(second.count(), room).into_iter().map(|(start, end)| {
             let part = super::tokens(second.kept(end).skip(start));
             self.row(kept(first, of_first), Some(part), of_first < first.count())

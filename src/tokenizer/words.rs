@@ -94,10 +94,18 @@ impl Words {
 }
 
 /// The word at `at` or behind the blanks there, to whose beginning `at` is moved: an empty one at the text's end, none where
-/// that is no word that can be read alone.
+/// that is no word that can be read alone. Blanks that an added token takes are its own.
 pub(super) fn next_word<'text>(tokenizer: &Tokenizer, text: &'text str, at: &mut usize) -> Option<&'text str> {
     let rest = text[*at..].trim_start_matches(Words::is_blank);
-    *at = text.len() - rest.len();
+    let solid = text.len() - rest.len();
+    if solid > *at && tokenizer.reach.takes_blanks(rest.chars(), false) {
+        let taken = &text[*at..];
+        let near = &taken[..taken.ceil_char_boundary(LONGEST_WORD + 1)];
+        let blanks = solid - *at;
+        let end = near.get(blanks..).map(|word| blanks + word.find(Words::is_blank).unwrap_or(word.len()));
+        return end.filter(|end| *end <= LONGEST_WORD).map(|end| &near[..end]);
+    }
+    *at = solid;
     // No further than a word may reach: the next blank can be megabytes away.
     let near = &rest[..rest.ceil_char_boundary(LONGEST_WORD + 1)];
     let word = &near[..near.find(Words::is_blank).unwrap_or(near.len())];

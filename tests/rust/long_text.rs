@@ -162,3 +162,24 @@ fn the_left_side_can_be_cut() {
     assert_eq!(cut.ids[0], all.ids[0]);
     assert_eq!(cut.ids[1..], all.ids[all.ids.len() - 5..]);
 }
+
+/// One character may become several words (U+FDFA under NFKC, an ellipsis where punctuation is parted): where a step ends with it, its tokens
+/// are final together or not at all.
+#[test]
+fn the_tokens_of_one_character_stay_together() {
+    let (tokenizer, library) = handover::altered("zoo/xlmr-mean-prefix", |json| {
+        json["normalizer"] = serde_json::json!({ "type": "NFKC" });
+    });
+    for shift in 0..40 {
+        let text =
+            format!("{} \u{fdfa} consecteturadipiscingelit sed do eiusmod", &"word ".repeat(2000)[..8150 + shift]);
+        let expected = library.encode(text.as_str(), true).unwrap().get_ids().to_vec();
+        let mut reader = tokenizer.counter(text.clone());
+        let count = loop {
+            if let Turn::Ready(count) = tokenizer.read_count(&mut reader).unwrap() {
+                break count;
+            }
+        };
+        assert_eq!(count, expected.len(), "shift {shift}");
+    }
+}

@@ -156,3 +156,43 @@ fn words_are_the_reference() {
     }
     assert!(compared > 500, "only {compared} tokens were compared");
 }
+
+/// Blanks that an added token takes belong to it, unless the post-processor leaves blanks out; also where a long text is read word by word.
+#[test]
+fn an_added_token_has_the_blanks_that_it_takes() {
+    let added = |json: &mut serde_json::Value, trims: bool| {
+        let count = json["model"]["vocab"]
+            .as_object()
+            .map_or_else(|| json["model"]["vocab"].as_array().unwrap().len(), serde_json::Map::len);
+        let id = json["added_tokens"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|token| token["id"].as_u64())
+            .max()
+            .unwrap_or(0)
+            .max(count as u64)
+            + 1;
+        json["added_tokens"].as_array_mut().unwrap().push(serde_json::json!({
+            "id": id, "content": "<taker>", "lstrip": true, "rstrip": false, "single_word": false, "normalized": false, "special": true
+        }));
+        if trims {
+            json["post_processor"] = serde_json::json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
+        }
+    };
+    for (folder, trims) in [
+        ("zoo/qwen3-lasttoken", true),
+        ("zoo/qwen3-lasttoken", false),
+        ("zoo/xlmr-mean-prefix", false),
+        ("zoo/bert-mean", false),
+    ] {
+        let (tokenizer, library) = altered(folder, |json| added(json, trims));
+        for text in ["a   <taker> b", "a <taker>", "<taker> a", "  <taker><taker>  <taker>", "a\n\n<taker>\tb"] {
+            check(&format!("{folder}, trims {trims}, {text:?}"), &tokenizer, &library, text);
+        }
+        for blanks in ["", " ", "   ", "\n \n", &" ".repeat(600), &" ".repeat(3000)] {
+            let text = format!("{}{blanks}<taker> end, {blanks}<take none", "word ".repeat(6000));
+            check(&format!("{folder}, trims {trims}, long, {} blanks", blanks.len()), &tokenizer, &library, &text);
+        }
+    }
+}

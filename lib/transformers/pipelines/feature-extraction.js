@@ -3,6 +3,7 @@
 /** Texts to vectors: one a token, or one a text. */
 
 const { flag, oneOf, read } = require('../../checks.js')
+const { argumentError } = require('../../errors.js')
 const { mean_pooling, quantize_embeddings } = require('../algebra.js')
 const { withoutNull } = require('../settings.js')
 const { Tensor } = require('../tensor.js')
@@ -19,7 +20,7 @@ const POOLING = { mean: 'mean', cls: 'cls', first_token: 'cls', eos: 'last', las
 
 class FeatureExtractionPipeline extends Pipeline {
   async _call(texts, options) {
-    const { pooling = 'none', normalize = false, quantize = false, precision = 'binary' } = read(withoutNull(options), OPTIONS)
+    const { pooling = 'none', normalize = false, quantize = false, precision = 'binary' } = read(withoutNull(options, OPTIONS), OPTIONS)
     const list = listOf(texts)
     const isWhole = pooling !== 'none' && isServedBy(this, 'embedder')
     const vectors = isWhole ? await embedded(this, list, POOLING[pooling], normalize) : await computed(this, list, pooling, normalize)
@@ -40,6 +41,9 @@ async function computed(pipeline, texts, pooling, normalize) {
   const inputs = await inputsOf(pipeline, texts)
   const outputs = await pipeline.model(inputs)
   const tokens = outputs.last_hidden_state ?? outputs.logits
+  if (pooling !== 'none' && tokens.dims.length !== 3) {
+    throw argumentError('This model gives logits for each text and no vectors of tokens, so there is nothing to pool. Use a model without a head.')
+  }
   const vectors = pooled(tokens, inputs.attention_mask, pooling)
   return normalize ? vectors.normalize_(2, -1) : vectors
 }

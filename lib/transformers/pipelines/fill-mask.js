@@ -2,20 +2,19 @@
 
 /** What a masked language model puts in place of a mask. */
 
-const { positive, read } = require('../../checks.js')
+const { read } = require('../../checks.js')
 const { argumentError } = require('../../errors.js')
 const { isArray } = require('../../shape.js')
 const { topk } = require('../algebra.js')
 const { softmax } = require('../maths.js')
-const { withoutNull } = require('../settings.js')
 const { Tensor } = require('../tensor.js')
-const { Pipeline, inputsOf, listOf } = require('./pipeline.js')
+const { Pipeline, inputsOf, listOf, topK } = require('./pipeline.js')
 
-const OPTIONS = { top_k: positive }
+const OPTIONS = { top_k: topK }
 
 class FillMaskPipeline extends Pipeline {
   async _call(texts, options) {
-    const { top_k = 5 } = read(withoutNull(options), OPTIONS)
+    const { top_k = 5 } = read(options ?? undefined, OPTIONS)
     const { mask_token, mask_token_id } = this.tokenizer
     const list = listOf(texts)
     const inputs = await inputsOf(this, list)
@@ -30,7 +29,7 @@ class FillMaskPipeline extends Pipeline {
   }
 
   async #filled(ids, place, logits, top_k) {
-    const [scores, tokens] = await topk(new Tensor('float32', softmax(logits), [logits.length]), top_k)
+    const [scores, tokens] = await topk(new Tensor('float32', softmax(logits), [logits.length]), Math.min(top_k, logits.length))
     return Array.from(tokens.data, (token, rank) => ({
       score: scores.data[rank],
       token: Number(token),

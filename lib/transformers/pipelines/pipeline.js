@@ -5,6 +5,7 @@
  * tokenised on its threads; otherwise they go through the tokenizer and the model as a program would call them.
  */
 
+const { positive } = require('../../checks.js')
 const { expected } = require('../../errors.js')
 const { isArray } = require('../../shape.js')
 const { Callable } = require('../callable.js')
@@ -29,9 +30,9 @@ function isServedBy({ model, tokenizer }, head) {
   return model.network?.head === head && tokenizer?._tokenizer?.folder === model.network.folder
 }
 
-/** How long texts may be: what the tokenizer says, as far as the network has positions. */
+/** How long texts may be: what the tokenizer says, as far as the network has positions. Of a network that a program brings itself, nothing is known. */
 async function limit({ model, tokenizer }) {
-  return limitOf(model.network.handle, tokenizer.model_max_length)
+  return model.network === undefined ? tokenizer.model_max_length : limitOf(model.network.handle, tokenizer.model_max_length)
 }
 
 /** Texts as tensors, padded to the longest and cut to what the network takes. */
@@ -40,9 +41,9 @@ async function inputsOf(pipeline, texts, pairs) {
   return pipeline.tokenizer(texts, pairs === undefined ? options : { ...options, text_pair: pairs })
 }
 
-/** One text or several, as a list. */
+/** One text or several, as a list of its own: the program may change its array while the call runs. */
 function listOf(texts, path = 'texts') {
-  const list = isArray(texts) ? texts : [texts]
+  const list = isArray(texts) ? Array.from(texts) : [texts]
   if (list.length === 0) throw expected('at least one text', path, texts)
   list.forEach((text, index) => {
     if (typeof text !== 'string') throw expected('a string', isArray(texts) ? `${path}[${index}]` : path, text)
@@ -50,4 +51,9 @@ function listOf(texts, path = 'texts') {
   return list
 }
 
-module.exports = { Pipeline, inputsOf, isServedBy, limit, listOf }
+/** How many of the best are wanted: `null` and Infinity are all. */
+function topK(value, path) {
+  return value === null || value === Infinity ? Infinity : positive(value, path)
+}
+
+module.exports = { Pipeline, inputsOf, isServedBy, limit, listOf, topK }

@@ -2,13 +2,13 @@
 
 /** Texts to labels with scores. */
 
-const { positive, read } = require('../../checks.js')
+const { read } = require('../../checks.js')
 const { expected } = require('../../errors.js')
 const { isArray, isObject } = require('../../shape.js')
 const { labelOf, logitsOf, scoresOf } = require('./logits.js')
-const { Pipeline } = require('./pipeline.js')
+const { Pipeline, topK } = require('./pipeline.js')
 
-const OPTIONS = { top_k: (value, path) => (value === null ? Infinity : positive(value, path)) }
+const OPTIONS = { top_k: topK }
 
 class TextClassificationPipeline extends Pipeline {
   async _call(texts, options) {

@@ -10,7 +10,7 @@ const OPTIONS = { top_k: positive, return_documents: flag, function_to_apply: on
 
 class TextRankingPipeline extends Pipeline {
   async _call(query, documents, options) {
-    const { top_k, return_documents = false, function_to_apply } = read(withoutNull(options), OPTIONS)
+    const { top_k, return_documents = false, function_to_apply } = read(withoutNull(options, OPTIONS), OPTIONS)
     const ranked = await this.model.network.handle.rerank(text(query, 'query'), documents, {
       topK: top_k,
       returnDocuments: return_documents,

@@ -18,7 +18,7 @@ const OPTIONS = { ignore_labels: labels, aggregation_strategy: oneOf('none', 'si
 
 class TokenClassificationPipeline extends Pipeline {
   async _call(texts, options) {
-    const { ignore_labels = ['O'], aggregation_strategy = 'none' } = read(withoutNull(options), OPTIONS)
+    const { ignore_labels = ['O'], aggregation_strategy = 'none' } = read(withoutNull(options, OPTIONS), OPTIONS)
     const inputs = await inputsOf(this, listOf(texts))
     const { logits } = await this.model(inputs)
     const [rows, length, width] = logits.dims

@@ -23,7 +23,7 @@ class ZeroShotClassificationPipeline extends Pipeline {
   }
 
   async _call(texts, candidate_labels, options) {
-    const { hypothesis_template = 'This example is {}.', multi_label = false } = read(withoutNull(options), OPTIONS)
+    const { hypothesis_template = 'This example is {}.', multi_label = false } = read(withoutNull(options, OPTIONS), OPTIONS)
     if (!hypothesis_template.includes('{}'))
       throw expected('a text with {} where the label stands', 'options.hypothesis_template', hypothesis_template)
     const premises = listOf(texts)

@@ -28,14 +28,16 @@ impl LoadedEmbedding {
     pub fn new(embedding: &Embedding, weights: &Weights<'_>) -> Understood<Self> {
         let width = embedding.width;
         let positions = embedding.positions.as_ref();
+        let types = embedding.types.as_ref().map(|name| weights.table(name, width)).transpose()?;
         Ok(LoadedEmbedding {
             width,
             scale: embedding.scale,
             words: weights.table(&embedding.words, width)?,
             places: positions.map(|of| weights.table(&of.tensor, width)).transpose()?,
             padding: positions.and_then(|of| of.padding),
-            types: embedding.types.as_ref().map(|name| weights.table(name, width)).transpose()?,
-            all_of_first_type: embedding.all_of_first_type,
+            // A network with one type does not ask for it: its graphs have no such input.
+            all_of_first_type: embedding.all_of_first_type || types.as_ref().is_some_and(|types| types.rows() == 1),
+            types,
             norm: embedding.norm.as_ref().map(|norm| weights.norm(norm)).transpose()?,
             projection: embedding.projection.as_ref().map(|of| weights.linear(of, Format::Float)).transpose()?,
         })

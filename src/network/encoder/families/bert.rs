@@ -56,8 +56,6 @@ pub(super) fn plan(config: &Config<'_>, family: &str, purpose: Purpose) -> Under
             "lm_head.",
             "discriminator_predictions.",
             "generator_",
-            // The projection of Stanford's ColBERT, which is a layer behind the network.
-            "linear.weight",
         ],
         prefix: match family {
             "bert" => "bert.",

@@ -30,6 +30,9 @@ pub(super) struct Weights<'file> {
     used: Mutex<BTreeSet<String>>,
 }
 
+/// The projection of Stanford's ColBERT, which is a layer behind a network of any family.
+const PROJECTION: &str = "linear.weight";
+
 /// How many labels the last layer of a head gives, by the names that it has in all families. One with none is no layer.
 pub(super) fn labels(tensors: &BTreeMap<String, Tensor<'_>>) -> Option<usize> {
     let last = ["classifier.out_proj.weight", "classifier.weight", "score.weight"];
@@ -172,11 +175,12 @@ impl<'file> Weights<'file> {
     /// Nothing is left that the plan does not know.
     pub fn finish(&self, plan: &Plan) -> Understood<()> {
         let used = self.used();
+        let ignored = || plan.ignored.iter().copied().chain([PROJECTION]);
         let is_ignored = |name: &str| {
             let outer = name.strip_prefix(self.outer.as_str());
             let names =
                 [name.strip_prefix(self.prefix.as_str()), outer, outer.and_then(|n| n.strip_prefix(plan.prefix))];
-            names.into_iter().flatten().any(|name| plan.ignored.iter().any(|known| name.starts_with(known)))
+            names.into_iter().flatten().any(|name| ignored().any(|known| name.starts_with(known)))
         };
         match self.tensors.keys().find(|name| !used.contains(*name) && !is_ignored(name)) {
             None => Ok(()),
