@@ -42,7 +42,7 @@ export declare class Classifier extends Model {
 
   /**
    * The labels of a text, or of each input of a list, best first; equal scores keep the order of the labels. `[]` gives `[]` and loads nothing.
-   * @throws {VecrankError} ERR_TOO_LONG, ERR_NUMERIC, ERR_OVERLOADED, ERR_DISPOSED and those of `load()`
+   * @throws {VecrankError} ERR_TOO_LONG, ERR_NUMERIC, ERR_INVALID_ARG for a text without tokens where the tokenizer adds none, ERR_OVERLOADED, ERR_DISPOSED and those of `load()`
    */
   classify(input: ClassifierInput, options?: ClassifyOptions): Promise<LabelScore[]>
   classify(inputs: readonly ClassifierInput[], options?: ClassifyOptions): Promise<LabelScore[][]>

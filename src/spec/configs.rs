@@ -62,6 +62,12 @@ impl Configs {
             }
             _ => None,
         };
+        if let Some(first) = modules.as_ref().and_then(|list| list.first()).filter(|first| routes::is_router(first)) {
+            let because = format!("modules.json: there is the module \"{}\"", first.type_name);
+            return Err(
+                Configs::of_table(sentence_transformers, modules.clone(), String::new()).refuse(product, &because)
+            );
+        }
         let transformer = match modules.as_ref().and_then(|list| list.first()) {
             Some(first) if !first.path.is_empty() => format!("{}/", first.path.trim_end_matches('/')),
             _ => String::new(),

@@ -80,9 +80,14 @@ impl Routes {
 
 const CONFIG: &str = "router_config.json";
 
+/// Whether a module leads texts on by their task.
+pub(super) fn is_router(module: &Module) -> bool {
+    ["Router", "Asym"].contains(&module.class())
+}
+
 /// Where the list begins with a router: puts the modules of `route` (by default the first that a task leads to) in its place.
 pub(super) fn enter(folder: &ModelFolder, modules: &mut Vec<Module>, route: Option<&str>) -> Result<Option<Routes>> {
-    let Some(router) = modules.first().filter(|module| ["Router", "Asym"].contains(&module.class())) else {
+    let Some(router) = modules.first().filter(|module| is_router(module)) else {
         return Ok(None);
     };
     let (structure, routes) = read(folder, router)?;

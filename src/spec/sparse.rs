@@ -134,6 +134,12 @@ fn declared(folder: &ModelFolder, configs: &Configs, modules: &[Module]) -> Resu
         }
         _ => {
             let known = [&["Transformer", "MLMTransformer", "SparseStaticEmbedding"][..], &["SpladePooling"]];
+            if let Some(at) = classes.iter().position(|class| *class == "SparseAutoEncoder") {
+                return Err(Error::ModelUnsupported(format!(
+                    "modules.json: there is the module \"{}\" (CSR), which vecrank does not run: it has SPLADE and inference-free models",
+                    modules[at].type_name
+                )));
+            }
             let odd =
                 classes.iter().enumerate().find(|(at, class)| !known.get(*at).is_some_and(|of| of.contains(class)));
             let name = |module: &Module| format!("the module \"{}\"", module.type_name);
