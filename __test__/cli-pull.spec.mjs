@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { Embedder } from 'vecrank'
+import { assertNear, tiny } from './fixtures.mjs'
 import { NEEDED, application, contents, pinned, sent, settings, variant, vecrank } from './hub/cli.mjs'
 import { assertSound, filesIn, soak, temporary, world } from './hub/world.mjs'
 
@@ -257,4 +259,18 @@ test('without a name everything that is pinned is pulled, at its commits, and no
   hub.clear()
   assert.equal((await vecrank(t, ['pull', '--quiet'], { cwd, env })).code, 0)
   assert.equal(hub.requests.length, 0, 'everything is there')
+})
+
+test('of a model with routes all of them are pulled, and a load offline goes each way', async (t) => {
+  const { hub, cacheDir } = await world(t)
+  const folder = tiny('beyond/router-dense')
+  hub.add('zoo/router-dense', Object.fromEntries(filesIn(folder).map((file) => [file, readFileSync(join(folder, file))])))
+  const { code, stderr } = await vecrank(t, ['pull', 'zoo/router-dense', '--endpoint', hub.url, '--cache-dir', cacheDir])
+  assert.deepEqual([code, stderr], [0, ''])
+  hub.clear()
+  const model = await Embedder.load('zoo/router-dense', { endpoint: hub.url, cacheDir, offline: true })
+  const local = await Embedder.load(folder)
+  for (const way of ['embed', 'embedQuery', 'embedDocument']) assertNear(await model[way]('the river'), await local[way]('the river'), 1e-6, way)
+  assert.equal(hub.requests.length, 0)
+  await Promise.all([model.dispose(), local.dispose()])
 })

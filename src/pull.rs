@@ -10,7 +10,7 @@ use crate::hub::{self, Lends, LockFile, Pin, Pins, Request};
 use crate::loading::Loading;
 use crate::network::{Network, Placement};
 use crate::options::{LoadOptions, Product};
-use crate::spec::{ModuleStep, product_of};
+use crate::spec::{DenseSpec, LayerNormSpec, ModelSpec, ModuleStep, product_of};
 
 /// What was pulled.
 #[derive(Debug, Clone)]
@@ -68,17 +68,10 @@ pub fn pull(
         let product = product.map_or_else(|| product_of(&folder), Ok)?;
         let mut options = LoadOptions { product, ..options };
         let spec = Network::spec(&folder, &options, &Placement::cpu())?;
-        Network::fetch(&folder, &spec)?;
+        fetch(&folder, &spec)?;
         for route in spec.routes.iter().flat_map(|routes| routes.others()) {
             options.route = Some(route.to_owned());
-            Network::fetch(&folder, &Network::spec(&folder, &options, &Placement::cpu())?)?;
-        }
-        for step in spec.head.token_layers().iter().chain(spec.head.layers()) {
-            if let ModuleStep::Dense(crate::spec::DenseSpec { weights, .. })
-            | ModuleStep::LayerNorm(crate::spec::LayerNormSpec { weights, .. }) = step
-            {
-                folder.locate(weights)?;
-            }
+            fetch(&folder, &Network::spec(&folder, &options, &Placement::cpu())?)?;
         }
         Ok(product)
     };
@@ -104,4 +97,17 @@ pub fn pull(
         })?;
     }
     Ok(Pulled { parts, product })
+}
+
+/// What one route of a model reads: its network, and the layers behind it.
+fn fetch(folder: &ModelFolder, spec: &ModelSpec) -> Result<()> {
+    Network::fetch(folder, spec)?;
+    for step in spec.head.token_layers().iter().chain(spec.head.layers()) {
+        if let ModuleStep::Dense(DenseSpec { weights, .. }) | ModuleStep::LayerNorm(LayerNormSpec { weights, .. }) =
+            step
+        {
+            folder.locate(weights)?;
+        }
+    }
+    Ok(())
 }
