@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::encode::take_turn;
 use super::request::{estimate, query_of};
 use super::{Engine, Inputs, Rows, Ticket, lock};
@@ -93,9 +95,9 @@ impl Chats {
         if self.spec.in_parts { Format::Structured } else { Format::Flat }
     }
 
-    fn variables<'a>(&'a self, setting: &'a Setting) -> Vec<(&'a str, &'a str)> {
-        let own = self.spec.variables.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        own.chain(setting.task.map(|task| ("task", task.as_str()))).collect()
+    fn variables(&self, setting: &Setting) -> Vec<(&str, Value)> {
+        let own = self.spec.variables.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        own.chain(setting.task.map(|task| ("task", task.as_str().into()))).collect()
     }
 
     fn chat(&self, setting: &Setting, texts: &[&str]) -> Chat {

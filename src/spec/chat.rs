@@ -28,6 +28,17 @@ const OF_CALL: [&str; 7] = [
     "chat_template",
 ];
 
+/// What it may not hold: arguments of Python's function that would make it another call.
+const OF_PYTHON: [&str; 7] = [
+    "continue_final_message",
+    "conversation",
+    "messages",
+    "return_assistant_tokens_mask",
+    "return_dict",
+    "tokenize",
+    "tokenizer_kwargs",
+];
+
 /// How texts become a chat.
 #[derive(Debug, Clone)]
 pub struct ChatSpec {
@@ -37,8 +48,8 @@ pub struct ChatSpec {
     pub template: String,
     /// Whether a message's content is a list of parts, and not its text.
     pub in_parts: bool,
-    /// Texts that the template is given by name, such as `eos_token`.
-    pub variables: BTreeMap<String, String>,
+    /// What the template is given by name, such as `eos_token` and `enable_thinking`.
+    pub variables: BTreeMap<String, Value>,
     /// Whether the beginning of an answer follows the messages.
     pub generation_prompt: bool,
     /// Whether the template's end is put back where a text was cut.
@@ -51,7 +62,7 @@ impl ChatSpec {
     /// Names the special tokens to the template. What its files give it by the same names is stronger.
     pub(super) fn name(&mut self, special_tokens: BTreeMap<String, String>) {
         for (name, token) in special_tokens {
-            self.variables.entry(name).or_insert(token);
+            self.variables.entry(name).or_insert(token.into());
         }
     }
 }
@@ -90,8 +101,10 @@ pub(super) fn chat(folder: &ModelFolder, configs: &Configs) -> Result<Option<Cha
     };
     let mut variables = BTreeMap::new();
     for (name, value) in own.entries().filter(|(name, _)| !OF_CALL.contains(&name.as_str())) {
-        let text = value.as_str().ok_or_else(|| unsupported(&own, name, value))?;
-        variables.insert(name.clone(), text.to_owned());
+        if OF_PYTHON.contains(&name.as_str()) {
+            return Err(unsupported(&own, name, value));
+        }
+        variables.insert(name.clone(), value.clone());
     }
     let cuts = match own.get("truncation") {
         None | Some(Value::Bool(true)) => true,

@@ -42,7 +42,7 @@ impl Template {
         roles: &[&str],
         format: Format,
         system: &[(&str, &str)],
-        variables: &[(&str, &str)],
+        variables: &[(&str, serde_json::Value)],
     ) -> Result<Option<Around>> {
         if self.literals.len() > MOST_LITERALS {
             return Ok(None);
@@ -50,7 +50,8 @@ impl Template {
         let chat = |texts: &[String]| {
             let own = roles.iter().copied().zip(texts.iter().map(String::as_str));
             let messages: Vec<(&str, &str)> = system.iter().copied().chain(own).collect();
-            Chat::of_texts(&messages, format).with_variables(variables.iter().copied())
+            Chat::of_texts(&messages, format)
+                .with_variables(variables.iter().map(|(name, value)| (*name, value.clone())))
         };
         on_deep_stack(|| {
             let plain: Vec<String> = (0..roles.len()).map(|slot| format!("\u{e000}{slot}\u{e001}")).collect();

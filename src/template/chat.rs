@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use minijinja::Value;
 use minijinja::value::ValueKind;
+use serde::Deserialize;
 
 use crate::error::{Error, Result, shown};
 
@@ -136,9 +137,15 @@ impl Chat {
 
     /// Adds variables that templates may use, such as `eos_token`. Those that the caller gave are stronger.
     #[must_use]
-    pub fn with_variables<'a>(mut self, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        for (name, text) in variables {
-            self.variables.entry(name.to_owned()).or_insert_with(|| Value::from(text));
+    pub fn with_variables<'a, V>(mut self, variables: impl IntoIterator<Item = (&'a str, V)>) -> Self
+    where
+        V: Into<serde_json::Value>,
+    {
+        for (name, value) in variables {
+            // Whatever JSON holds, a template's value holds.
+            self.variables
+                .entry(name.to_owned())
+                .or_insert_with(|| Value::deserialize(value.into()).unwrap_or_default());
         }
         self
     }

@@ -224,7 +224,7 @@ fn errors_say_where_and_what() {
 fn a_template_goes_around_its_texts_or_says_that_it_does_not() {
     let around = |name: &str, source: &str, roles: &[&str]| {
         let template = compile(name, source).expect(name);
-        template.around(roles, Format::Flat, &[], &[("bos_token", "<s>")]).expect(name)
+        template.around(roles, Format::Flat, &[], &[("bos_token", "<s>".into())]).expect(name)
     };
     let pair = ["query", "document"];
     let split = around("yes-no.jinja", &file("yes-no.jinja"), &pair).expect("a split");
