@@ -37,14 +37,27 @@ const SETTINGS = {
 
 /** Checked options. `null` is absent, as there. What concerns weights has no effect where only small files are read. */
 function settingsOf(options) {
-  return read(withoutNull(options, SETTINGS), SETTINGS)
+  return optionsOf(options, SETTINGS)
+}
+
+/** Checks that take `null`, which is not absent there. */
+const takingNull = new WeakSet()
+
+function nullable(check) {
+  takingNull.add(check)
+  return check
+}
+
+/** Options that a table checks. `null` is absent, but where a check takes it. */
+function optionsOf(options, table) {
+  return read(withoutNull(options, table), table)
 }
 
 /** An object of options without those that are `null`; with those of `table` that it has by its class or prototype. */
 function withoutNull(options, table = {}) {
   if (!isObject(options) || isArray(options)) return options ?? undefined
   const names = new Set([...Object.keys(options), ...Object.keys(table).filter((name) => name in options)])
-  return Object.fromEntries(Array.from(names, (name) => [name, options[name]]).filter(([, value]) => value !== null))
+  return Object.fromEntries(Array.from(names, (name) => [name, options[name]]).filter(([name, value]) => value !== null || takingNull.has(table[name])))
 }
 
 /** The settings of the Hub for a load, as vecrank's options. */
@@ -119,4 +132,4 @@ function sessionOptionsOf(options = {}) {
   return found
 }
 
-module.exports = { hubSettingsOf, loadOptionsOf, settingsOf, withoutNull }
+module.exports = { hubSettingsOf, loadOptionsOf, nullable, optionsOf, settingsOf, withoutNull }

@@ -31,9 +31,9 @@ const ARRAYS = {
   uint4: Uint8Array,
   int4: Int8Array,
 }
-/** The type of an array that comes without one. */
+/** The type of an array that comes without one, by the name of its class: an array of another realm is as good. */
 const TYPES = new Map(
-  ['float32', 'float64', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64'].map((type) => [ARRAYS[type], type]),
+  ['float32', 'float64', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64'].map((type) => [ARRAYS[type].name, type]),
 )
 /** Two values in a byte. */
 const PACKED = new Set(['uint4', 'int4'])
@@ -86,9 +86,7 @@ function storageOf(first, second, third) {
 function guess(data) {
   if (isArray(data) && typeof data[0] === 'string') return { type: 'string', data }
   if (isArray(data) && typeof data[0] === 'boolean') return { type: 'bool', data: Uint8Array.from(data) }
-  // By name, as an array of another realm is as good.
-  const own = ArrayBuffer.isView(data) ? [...TYPES.keys()].find((Class) => Class.name === data.constructor.name) : undefined
-  const type = TYPES.get(own)
+  const type = ArrayBuffer.isView(data) ? TYPES.get(data.constructor.name) : undefined
   if (type === undefined) throw expected('a type such as "float32", or a typed array', 'type', data)
   return { type, data }
 }

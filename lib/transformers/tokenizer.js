@@ -5,14 +5,14 @@
  * Transformers.js; token ids are those of Python, also where a text is cut.
  */
 
-const { flag, oneOf, read, whole } = require('../checks.js')
+const { flag, oneOf, whole } = require('../checks.js')
 const { argumentError, expected } = require('../errors.js')
 const { isArray, isObject } = require('../shape.js')
 const { Callable } = require('./callable.js')
 const { warn } = require('./environment.js')
 const { Events } = require('./events.js')
 const { locate, whileLooking } = require('./repository.js')
-const { settingsOf, withoutNull } = require('./settings.js')
+const { nullable, optionsOf, settingsOf, withoutNull } = require('./settings.js')
 const { Tensor, isTensor } = require('./tensor.js')
 const { truncated } = require('./truncation.js')
 const { Vocabulary, loadVocabulary } = require('./vocabulary.js')
@@ -24,7 +24,7 @@ const pairs = (value, path) => {
   return value
 }
 /** Where the default is true, `null` is not absent: it is false, as there. */
-const flagOrNull = (value, path) => (value === null ? false : flag(value, path))
+const flagOrNull = nullable((value, path) => (value === null ? false : flag(value, path)))
 /** `model_max_length` of a tokenizer without a limit is 1e30, and programs hand it on. */
 const length = (value, path) => (value > Number.MAX_SAFE_INTEGER ? Infinity : whole(0, Number.MAX_SAFE_INTEGER)(value, path))
 const CALL = {
@@ -239,14 +239,6 @@ class PreTrainedTokenizer extends Callable {
 }
 
 // ---------- what comes from the caller ----------------------------------------------------------------------------------
-
-/** Checked options. `null` is absent, but where it means false. */
-function optionsOf(options, table) {
-  const given = withoutNull(options, table)
-  if (!isObject(given)) return read(given, table)
-  const off = Object.keys(table).filter((name) => table[name] === flagOrNull && options[name] === null)
-  return read({ ...given, ...Object.fromEntries(off.map((name) => [name, false])) }, table)
-}
 
 function oneText(value, path) {
   if (typeof value !== 'string') throw expected('a string', path, value)

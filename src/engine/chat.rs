@@ -21,7 +21,7 @@ use crate::tokenizer::{Limit, Reader, TokenRow, Tokenizer, Turn};
 /// Frames that are remembered: one for each prompt, and programs may make prompts without end.
 const MOST_FRAMES: usize = 64;
 /// Texts in place of the real ones, by which what a template does with them is told.
-const PROBES: [&str; 2] = ["0", "1 2 3 4"];
+pub(super) const PROBES: [&str; 2] = ["0", "1 2 3 4"];
 
 /// What a call's texts are in a chat.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -158,10 +158,7 @@ impl Chats {
         if !self.spec.restores_tail {
             return Ok(Vec::new());
         }
-        let ids = PROBES.map(|probe| -> Result<Vec<u32>> {
-            let texts = vec![probe; setting.roles.len()];
-            Ok(tokenizer.encode(&self.template.render(&self.chat(setting, &texts))?, None, false)?.ids)
-        });
+        let ids = PROBES.map(|probe| self.tokens(setting, &vec![probe; setting.roles.len()], tokenizer));
         let [one, other] = ids;
         let (one, other) = (one?, other?);
         let shared = one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
@@ -175,7 +172,12 @@ impl Chats {
     /// [`Error::ModelInvalid`] where the template or the tokenizer fails.
     pub fn count(&self, prompt: &str, task: Option<Task>, text: &str, tokenizer: &Tokenizer) -> Result<usize> {
         let setting = Setting { roles: &["user"], system: prompt.into(), task };
-        Ok(tokenizer.encode(&self.template.render(&self.chat(&setting, &[text]))?, None, false)?.ids.len())
+        Ok(self.tokens(&setting, &[text], tokenizer)?.len())
+    }
+
+    /// The tokens of a chat of short texts.
+    fn tokens(&self, setting: &Setting, texts: &[&str], tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        Ok(tokenizer.encode(&self.template.render(&self.chat(setting, texts))?, None, false)?.ids)
     }
 
     fn rendered(&self, frame: &Frame, setting: &Setting, texts: &[&str]) -> Result<String> {

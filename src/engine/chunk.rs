@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use super::chat::PROBES;
 use super::encode::take_turn;
 use super::request::estimate;
 use super::{Engine, Ticket, lock};
@@ -13,9 +14,6 @@ use crate::options::{Prompt, Task};
 use crate::reply::Reply;
 use crate::scheduler::{Admission, Stage, Step};
 use crate::tokenizer::{Count, Ruler, Turn};
-
-/// A text with which it is seen how many tokens stand around texts.
-const PROBE: &str = "0";
 
 /// The tokens of a model, as chunks are made by them.
 #[derive(Debug)]
@@ -46,11 +44,20 @@ impl Measure for Tokens {
 
 /// Cuts one text. A chunk follows from the one before, so this is one piece of work, done in turns.
 struct ChunkStage {
+    engine: Arc<Engine>,
     ticket: Ticket,
     /// Held while the call waits.
     admission: Mutex<Option<Admission>>,
+    /// What is to be done, until it has begun.
+    wanted: Mutex<Option<Wanted>>,
     chunker: Mutex<Option<Chunker<Tokens>>>,
     reply: Mutex<Option<Reply<Vec<Chunk>>>>,
+}
+
+struct Wanted {
+    text: String,
+    tokens: Option<usize>,
+    overlap: usize,
 }
 
 impl Engine {
@@ -67,36 +74,37 @@ impl Engine {
             Ok(admission) => Mutex::new(Some(admission)),
             Err(error) => return reply.send(Err(error)),
         };
-        // A model that has no way for documents is asked as it is.
-        let engine = self.of_task(Some(Task::Document)).unwrap_or_else(|_| self.clone());
-        let chunker = tokens.map_or_else(|| engine.longest_document(), Ok).and_then(|tokens| {
-            let measure = Tokens { engine: engine.clone(), ruler: engine.tokenizer.ruler() };
-            Chunker::new(text, ChunkLimits { tokens, overlap }, measure)
-        });
-        match chunker {
-            Ok(chunker) => self.scheduler.submit(Arc::new(ChunkStage {
-                ticket,
-                admission,
-                chunker: Mutex::new(Some(chunker)),
-                reply: Mutex::new(Some(reply)),
-            })),
-            Err(error) => reply.send(Err(error)),
-        }
+        self.scheduler.submit(Arc::new(ChunkStage {
+            // A model that has no way for documents is asked as it is.
+            engine: self.of_task(Some(Task::Document)).unwrap_or_else(|_| self.clone()),
+            ticket,
+            admission,
+            wanted: Mutex::new(Some(Wanted { text, tokens, overlap })),
+            chunker: Mutex::default(),
+            reply: Mutex::new(Some(reply)),
+        }));
     }
-}
 
-impl Engine {
+    fn chunker(self: &Arc<Self>, wanted: Wanted) -> Result<Chunker<Tokens>> {
+        let Wanted { text, tokens, overlap } = wanted;
+        let tokens = tokens.map_or_else(|| self.longest_document(), Ok)?;
+        let measure = Tokens { engine: self.clone(), ruler: self.tokenizer.ruler() };
+        Chunker::new(text, ChunkLimits { tokens, overlap }, measure)
+    }
+
     /// Tokens that a document may have, special ones included, beside what a prompt or a chat's template adds.
     fn longest_document(&self) -> Result<usize> {
         let limits = self.spec.max_length;
         let limit = limits.of_task(Some(Task::Document)).unwrap_or(limits.default);
-        let alone = self.tokenizer.encode(PROBE, None, true)?.ids.len();
+        // A short text tells how many tokens stand around texts.
+        let [probe, _] = PROBES;
+        let alone = self.tokenizer.encode(probe, None, true)?.ids.len();
         let mut most = alone;
         for (prompt, task) in [(Prompt::Default, None), (Prompt::Of(Task::Document), Some(Task::Document))] {
             let prompt = self.spec.prompt(&prompt)?;
             let count = match &self.chats {
-                Some(chats) => chats.count(prompt, task, PROBE, &self.tokenizer)?,
-                None => self.tokenizer.encode(&format!("{prompt}{PROBE}"), None, true)?.ids.len(),
+                Some(chats) => chats.count(prompt, task, probe, &self.tokenizer)?,
+                None => self.tokenizer.encode(&format!("{prompt}{probe}"), None, true)?.ids.len(),
             };
             most = most.max(count);
         }
@@ -112,6 +120,9 @@ impl Stage for ChunkStage {
     fn perform(&self, _: usize) -> Result<Step> {
         drop(lock(&self.admission).take());
         let mut chunker = lock(&self.chunker);
+        if let Some(wanted) = lock(&self.wanted).take() {
+            *chunker = Some(self.engine.chunker(wanted)?);
+        }
         let Some(chunker) = chunker.as_mut() else { return Ok(Step::Done) };
         let step = || Ok(if chunker.step()? { Turn::Ready(()) } else { Turn::Again });
         Ok(match take_turn(Instant::now(), &self.ticket, step)? {

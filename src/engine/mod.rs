@@ -275,6 +275,19 @@ impl Engine {
         self.chats.is_some()
     }
 
+    /// Runs a call by the way that the model has for a task. `request` makes it for that way.
+    pub fn submit_for<H: Head>(
+        self: &Arc<Self>,
+        task: Option<Task>,
+        request: impl FnOnce(&Arc<Engine>) -> Result<Request<H>>,
+        reply: Reply<Answer<H::Output>>,
+    ) {
+        match self.of_task(task).and_then(|engine| Ok((request(&engine)?, engine))) {
+            Ok((request, engine)) => engine.submit(request, reply),
+            Err(error) => reply.send(Err(error)),
+        }
+    }
+
     /// Runs a call. The answer comes on another thread.
     pub fn submit<H: Head>(self: &Arc<Self>, request: Request<H>, reply: Reply<Answer<H::Output>>) {
         // Tokens are what a chat would have become.

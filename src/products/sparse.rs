@@ -21,14 +21,7 @@ pub fn embed(
     rows: Rows,
     reply: Reply<Answer<Ragged>>,
 ) {
-    let submitted = engine.of_task(options.task).and_then(|engine| {
-        let request = request(&engine, texts, options, ticket, rows)?;
-        Ok((engine, request))
-    });
-    match submitted {
-        Ok((engine, request)) => engine.submit(request, reply),
-        Err(error) => reply.send(Err(error)),
-    }
+    engine.submit_for(options.task, |engine| request(engine, texts, options, ticket, rows), reply);
 }
 
 /// How many tokens the vocabulary has: the numbers of a vector, those that are 0 counted in.

@@ -98,18 +98,14 @@ impl Words {
 pub(super) fn next_word<'text>(tokenizer: &Tokenizer, text: &'text str, at: &mut usize) -> Option<&'text str> {
     let rest = text[*at..].trim_start_matches(Words::is_blank);
     let solid = text.len() - rest.len();
-    if solid > *at && tokenizer.reach.takes_blanks(rest.chars(), false) {
-        let taken = &text[*at..];
-        let near = &taken[..taken.ceil_char_boundary(LONGEST_WORD + 1)];
-        let blanks = solid - *at;
-        let end = near.get(blanks..).map(|word| blanks + word.find(Words::is_blank).unwrap_or(word.len()));
-        return end.filter(|end| *end <= LONGEST_WORD).map(|end| &near[..end]);
+    if !(solid > *at && tokenizer.reach.takes_blanks(rest.chars(), false)) {
+        *at = solid;
     }
-    *at = solid;
     // No further than a word may reach: the next blank can be megabytes away.
-    let near = &rest[..rest.ceil_char_boundary(LONGEST_WORD + 1)];
-    let word = &near[..near.find(Words::is_blank).unwrap_or(near.len())];
-    (word.len() <= LONGEST_WORD && !tokenizer.reach.begins_with_mark(word)).then_some(word)
+    let near = &text[*at..text.ceil_char_boundary(*at + LONGEST_WORD + 1)];
+    let blanks = solid - *at;
+    let length = blanks + near.get(blanks..).map(|word| word.find(Words::is_blank).unwrap_or(word.len()))?;
+    (length <= LONGEST_WORD && !tokenizer.reach.begins_with_mark(near)).then(|| &near[..length])
 }
 
 /// Whether `tokenizer.json` splits at blanks first, and nothing sees what stands behind one.

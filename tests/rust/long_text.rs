@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use handover::{Parts, by_parts, right, slow, text, tokenizers};
 use tokenizers::{TruncationDirection, TruncationParams};
 use vecrank::options::Truncation;
-use vecrank::tokenizer::{Limit, Part, Turn};
+use vecrank::tokenizer::{Limit, Part, Tokenizer, Turn};
 use zoo::Random;
 
 #[test]
@@ -24,6 +24,18 @@ fn prefixes_give_the_tokens_of_the_whole_text() {
         assert_eq!((row.ids, row.truncated), expected, "{name}, limit {limit}, first prefix {first}: {text:?}");
         let row = zoo::row(tokenizer, Part::whole(text.as_str()), right(limit));
         assert_eq!((row.ids, row.truncated), expected, "{name}, limit {limit}, passed whole: {text:?}");
+    }
+}
+
+/// The tokens of a whole text, read in steps.
+fn counted(tokenizer: &Tokenizer, text: &str) -> usize {
+    let mut reader = tokenizer.counter(text.to_owned());
+    loop {
+        match tokenizer.read_count(&mut reader).unwrap() {
+            Turn::Ready(count) => return count,
+            Turn::Again => {}
+            Turn::Short(_) => panic!("a whole text was called short"),
+        }
     }
 }
 
@@ -50,15 +62,7 @@ fn long_texts_are_read_in_steps_and_have_the_tokens_of_the_whole() {
         let text = long_text(&mut random);
         let (name, tokenizer, library) = &tokenizers[round % tokenizers.len()];
         let all = library.encode(text.as_str(), true).unwrap().get_ids().to_vec();
-        let mut reader = tokenizer.counter(text.clone());
-        let count = loop {
-            match tokenizer.read_count(&mut reader).unwrap() {
-                Turn::Ready(count) => break count,
-                Turn::Again => {}
-                Turn::Short(_) => panic!("a whole text was called short"),
-            }
-        };
-        assert_eq!(count, all.len(), "{name}, round {round}");
+        assert_eq!(counted(tokenizer, &text), all.len(), "{name}, round {round}");
         for truncation in [Truncation::Right, Truncation::Left] {
             let limit = Limit { tokens: 8 + random.below(1000), truncation };
             let (row, _) = by_parts(tokenizer, &text, limit, 1 + random.below(3000)).unwrap();
@@ -174,12 +178,6 @@ fn the_tokens_of_one_character_stay_together() {
         let text =
             format!("{} \u{fdfa} consecteturadipiscingelit sed do eiusmod", &"word ".repeat(2000)[..8150 + shift]);
         let expected = library.encode(text.as_str(), true).unwrap().get_ids().to_vec();
-        let mut reader = tokenizer.counter(text.clone());
-        let count = loop {
-            if let Turn::Ready(count) = tokenizer.read_count(&mut reader).unwrap() {
-                break count;
-            }
-        };
-        assert_eq!(count, expected.len(), "shift {shift}");
+        assert_eq!(counted(&tokenizer, &text), expected.len(), "shift {shift}");
     }
 }

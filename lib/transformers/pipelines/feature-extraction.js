@@ -2,10 +2,10 @@
 
 /** Texts to vectors: one a token, or one a text. */
 
-const { flag, oneOf, read } = require('../../checks.js')
+const { flag, oneOf } = require('../../checks.js')
 const { argumentError } = require('../../errors.js')
 const { mean_pooling, quantize_embeddings } = require('../algebra.js')
-const { withoutNull } = require('../settings.js')
+const { optionsOf } = require('../settings.js')
 const { Tensor } = require('../tensor.js')
 const { Pipeline, inputsOf, isServedBy, limit, listOf } = require('./pipeline.js')
 
@@ -20,7 +20,7 @@ const POOLING = { mean: 'mean', cls: 'cls', first_token: 'cls', eos: 'last', las
 
 class FeatureExtractionPipeline extends Pipeline {
   async _call(texts, options) {
-    const { pooling = 'none', normalize = false, quantize = false, precision = 'binary' } = read(withoutNull(options, OPTIONS), OPTIONS)
+    const { pooling = 'none', normalize = false, quantize = false, precision = 'binary' } = optionsOf(options, OPTIONS)
     const list = listOf(texts)
     const isWhole = pooling !== 'none' && isServedBy(this, 'embedder')
     const vectors = isWhole ? await embedded(this, list, POOLING[pooling], normalize) : await computed(this, list, pooling, normalize)

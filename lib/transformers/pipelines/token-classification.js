@@ -2,11 +2,11 @@
 
 /** Texts to labelled tokens, or to the stretches of tokens with one label. */
 
-const { oneOf, read } = require('../../checks.js')
+const { oneOf } = require('../../checks.js')
 const { expected } = require('../../errors.js')
 const { isArray } = require('../../shape.js')
 const { max, softmax } = require('../maths.js')
-const { withoutNull } = require('../settings.js')
+const { optionsOf } = require('../settings.js')
 const { labelOf } = require('./logits.js')
 const { Pipeline, inputsOf, listOf } = require('./pipeline.js')
 
@@ -18,7 +18,7 @@ const OPTIONS = { ignore_labels: labels, aggregation_strategy: oneOf('none', 'si
 
 class TokenClassificationPipeline extends Pipeline {
   async _call(texts, options) {
-    const { ignore_labels = ['O'], aggregation_strategy = 'none' } = read(withoutNull(options, OPTIONS), OPTIONS)
+    const { ignore_labels = ['O'], aggregation_strategy = 'none' } = optionsOf(options, OPTIONS)
     const inputs = await inputsOf(this, listOf(texts))
     const { logits } = await this.model(inputs)
     const [rows, length, width] = logits.dims

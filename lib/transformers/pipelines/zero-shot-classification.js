@@ -2,12 +2,12 @@
 
 /** Texts to labels that the caller names, by a model that tells whether one text follows from another. */
 
-const { flag, read, text } = require('../../checks.js')
+const { flag, text } = require('../../checks.js')
 const { expected } = require('../../errors.js')
 const { isArray } = require('../../shape.js')
 const { warn } = require('../environment.js')
 const { softmax } = require('../maths.js')
-const { withoutNull } = require('../settings.js')
+const { optionsOf } = require('../settings.js')
 const { logitsOf } = require('./logits.js')
 const { Pipeline, listOf } = require('./pipeline.js')
 
@@ -23,7 +23,7 @@ class ZeroShotClassificationPipeline extends Pipeline {
   }
 
   async _call(texts, candidate_labels, options) {
-    const { hypothesis_template = 'This example is {}.', multi_label = false } = read(withoutNull(options, OPTIONS), OPTIONS)
+    const { hypothesis_template = 'This example is {}.', multi_label = false } = optionsOf(options, OPTIONS)
     if (!hypothesis_template.includes('{}'))
       throw expected('a text with {} where the label stands', 'options.hypothesis_template', hypothesis_template)
     const premises = listOf(texts)

@@ -48,7 +48,7 @@ pub(super) fn graph_uses_types(
 fn wanted<'graph>(plan: &Plan, outputs: &'graph [Output]) -> Option<&'graph Output> {
     let wanted = match plan.head.as_ref().map(|head| head.pool) {
         Some(HeadPool::Each) => Wanted::TokenLogits,
-        Some(HeadPool::First | HeadPool::Mean | HeadPool::Last | HeadPool::LastBut(_)) => Wanted::Logits,
+        Some(HeadPool::First | HeadPool::Mean | HeadPool::Last(_)) => Wanted::Logits,
         None => Wanted::Vectors,
     };
     // What a graph pools by itself the plan does not hold.
@@ -107,7 +107,7 @@ impl Expected {
             match head.pool {
                 HeadPool::First => states = expected.push(Step::First { of: states }),
                 HeadPool::Each => {}
-                HeadPool::Mean | HeadPool::Last | HeadPool::LastBut(_) => return None,
+                HeadPool::Mean | HeadPool::Last(_) => return None,
             }
             for step in &head.steps {
                 states = match step {

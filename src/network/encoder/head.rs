@@ -76,9 +76,8 @@ impl LoadedHead {
         let token = |rows: &Range<usize>, place: usize| &states[(rows.start + place) * hidden..][..hidden];
         let mut vectors: Vec<f32> = match self.pool {
             HeadPool::First => texts.iter().flat_map(|rows| token(rows, 0)).copied().collect(),
-            HeadPool::Last => texts.iter().flat_map(|rows| token(rows, rows.len() - 1)).copied().collect(),
-            HeadPool::LastBut(padding) => {
-                let last = |row: &TokenRow| row.ids.iter().rposition(|id| *id != padding).unwrap_or(0);
+            HeadPool::Last(but) => {
+                let last = |row: &TokenRow| row.ids.iter().rposition(|id| but != Some(*id)).unwrap_or(0);
                 texts.iter().zip(rows).flat_map(|(text, row)| token(text, last(row))).copied().collect()
             }
             HeadPool::Mean => texts.iter().flat_map(|rows| mean(tokens(rows), hidden)).collect(),

@@ -105,13 +105,13 @@ impl Decoder {
             Ok(Part::new(name, vocabulary, false).rows(id..id + 1))
         });
         let last = Linear::joined(self.hidden, parts.collect::<Understood<Vec<_>>>()?);
-        Ok(Head { pool: HeadPool::Last, steps: vec![HeadStep::Linear(last)], vocabulary: None })
+        Ok(Head { pool: HeadPool::Last(None), steps: vec![HeadStep::Linear(last)], vocabulary: None })
     }
 
     /// The labels of a text: one layer on its last token's vector. Which token that is transformers 5.24 tells by the id of padding
     /// (`GenericForSequenceClassification`), also where a text ends with it.
     fn labels(&self, config: &Config<'_>, labels: usize) -> Understood<Head> {
-        let pool = config.id("pad_token_id")?.map_or(HeadPool::Last, HeadPool::LastBut);
+        let pool = HeadPool::Last(config.id("pad_token_id")?);
         let last = Linear::new("score", self.hidden, labels, false);
         Ok(Head { pool, steps: vec![HeadStep::Linear(last)], vocabulary: None })
     }

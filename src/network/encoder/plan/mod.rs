@@ -242,10 +242,9 @@ pub(super) enum HeadPool {
     First,
     /// The average.
     Mean,
-    /// The last token's.
-    Last,
-    /// That of the last token that is not this one, as transformers tells padding apart; the first token's where all are this one.
-    LastBut(u32),
+    /// The last token's; where one is named, that of the last that is not this one, as transformers tells padding apart (the first
+    /// token's where all are this one).
+    Last(Option<u32>),
     /// Each token's, which has logits of its own.
     Each,
 }
