@@ -124,9 +124,9 @@ impl Tokenizer {
         let (mut start, mut end) = (text.floor_char_boundary(piece.start), text.ceil_char_boundary(piece.end));
         // An added token is written as it stands in the text, with the blanks that it takes.
         let is_added = self.inner.get_added_vocabulary().get_added_tokens_decoder().contains_key(&piece.id);
-        let written = if is_added { text[start..end].to_owned() } else { name.clone() };
+        let written = if is_added { &text[start..end] } else { name.as_str() };
         for adds_blank in trims {
-            (start, end) = trimmed(text, &written, (start, end), *adds_blank && (is_first || start == 0));
+            (start, end) = trimmed(text, written, (start, end), *adds_blank && (is_first || start == 0));
         }
         let is_unknown = *unknown == Some(piece.id);
         let continues = if *marks_pieces {
